@@ -1,0 +1,211 @@
+"""Pseudonyms for personal data, made on landing.
+
+People, hosts and file paths are replaced by a keyed hash (HMAC-SHA-256), so the same clear text
+gives the same pseudonym everywhere and nobody without the key can test a guess. DuckDB has no
+HMAC function, and clear text must not reach a file, so this happens before anything is written.
+
+Paths are handled with an allow-list, because a per-user scratch directory need not look like a
+home directory: only components that say which model, snapshot, step or run is meant stay readable.
+"""
+
+from __future__ import annotations
+
+import hmac
+import os
+import re
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import Any
+
+from extract.errors import UsageError
+
+KEY_VARIABLE = "DATADECIDE_PSEUDONYM_KEY"
+# Shorter keys can be found by trying all of them.
+KEY_MIN_LENGTH = 16
+PREFIX = "anon-"
+# 48 bits: a collision among ten thousand names has a chance of about 2 in 10 million.
+DIGEST_CHARACTERS = 12
+
+# A value below one of these keys is a person or a machine, whatever it looks like.
+PERSONAL_KEYS = frozenset({"user", "username", "email", "host", "hostname", "job_user"})
+# Run identity and links made of it; these are what the warehouse is keyed on.
+IDENTITY_KEYS = frozenset({"run_id", "run_name", "entity", "project", "display_name", "name"})
+# The resource counts and times of a Slurm job; its other values name people, groups and machines.
+SLURM_READABLE_KEYS = frozenset(
+    {
+        "array_task_count", "array_task_id", "array_task_max", "array_task_min",
+        "array_task_step", "cpus_on_node", "cpus_per_task", "gpus_on_node", "gpus_per_node",
+        "job_cpus_per_node", "job_end_time", "job_num_nodes", "job_start_time", "mem_per_node",
+        "nnodes", "nprocs", "ntasks", "ntasks_per_node", "tasks_per_node",
+    }
+)  # fmt: skip
+
+_READABLE_COMPONENT = re.compile(
+    r"""(?x)
+    (?:models|datasets)--[\w.+-]+                   # a hub cache directory
+    | DataDecide-[\w.+-]+ | snapshots | blobs
+    | [0-9a-f]{40}                                  # a commit
+    | (?:step[_-]?)?\d+(?:-(?:unsharded(?:-hf)?|seed-[\w-]+))? | main   # a checkpoint step
+    | (?:\d{6}-\d{6}|\d{4}_\d{2}_\d{2}-\d{2}_\d{2}_\d{2})_[\w.=+-]+     # a run of this project
+    | \.{0,2}
+    """
+)
+_WHOLE_PATH = re.compile(r"(?:~[^/\s]*/|/|[A-Za-z]:[\\/]|file:/)[^\n]*")
+_PATH_IN_TEXT = re.compile(
+    r"(?<![\w./\\@>-])(?:file:/+|~[\w.-]*/|/|[A-Za-z]:\\)[^\s'\"`,;|<>()\[\]{}]*"
+)
+_SSH_REMOTE_OR_EMAIL = re.compile(r"[\w.+%-]+@[\w-]+(?:\.[\w-]+)+(?::[^\s'\",;]*)?")
+_URL_CREDENTIALS_AND_PATH = re.compile(r"(?<=://)[^\s'\"]+")
+
+
+class Pseudonymiser:
+    """Replaces personal data in W&B payloads; with ``key=None`` everything stays as it is."""
+
+    def __init__(self, key: str | None) -> None:
+        self._key = key.encode() if key is not None else None
+        self.hash = lru_cache(maxsize=65536)(self._hash)
+
+    @classmethod
+    def from_environment(cls, *, keep_personal: bool) -> Pseudonymiser:
+        """The key comes from the environment; without one nothing may land in clear text."""
+        if keep_personal:
+            return cls(None)
+        key = os.environ.get(KEY_VARIABLE, "").strip()
+        if len(key) < KEY_MIN_LENGTH:
+            raise UsageError(
+                f"{KEY_VARIABLE} is {'not set' if not key else 'too short'}. W&B exports hold "
+                "e-mail addresses, user and host names; they are replaced by a keyed hash on "
+                f"landing. Set it to a secret of at least {KEY_MIN_LENGTH} characters and keep it "
+                "(the same key gives the same pseudonyms), for example with: "
+                f"export {KEY_VARIABLE}=$(openssl rand -hex 32) - or pass --keep-personal to land "
+                "the clear text."
+            )
+        return cls(key)
+
+    @property
+    def key_id(self) -> str | None:
+        """A fingerprint that tells two keys apart and reveals neither."""
+        if self._key is None:
+            return None
+        return hmac.digest(self._key, b"datadecide pseudonym key", "sha256").hex()[:8]
+
+    def _hash(self, clear: str) -> str:
+        assert self._key is not None
+        return PREFIX + hmac.digest(self._key, clear.encode(), "sha256").hex()[:DIGEST_CHARACTERS]
+
+    def path(self, path: str) -> str:
+        """A file path with every component hashed that is not on the allow-list."""
+        if self._key is None:
+            return path
+        parts = re.split(r"([/\\])", path)
+        return "".join(
+            part
+            if part in "/\\" or part in ("~", "file:") or re.fullmatch(r"[A-Za-z]:", part)
+            or _READABLE_COMPONENT.fullmatch(part)
+            else self.hash(part)
+            for part in parts
+        )  # fmt: skip
+
+    def text(self, text: str, clear_values: Iterable[str] = ()) -> str:
+        """A text with its paths, e-mail addresses and the given clear values replaced."""
+        if self._key is None:
+            return text
+        if "@" in text:
+            text = _SSH_REMOTE_OR_EMAIL.sub(lambda found: self.hash(found[0]), text)
+        if "/" in text or "\\" in text:
+            if _WHOLE_PATH.fullmatch(text):
+                text = self.path(text)
+            else:
+                text = _PATH_IN_TEXT.sub(
+                    lambda found: self.path(found[0]) if len(found[0]) > 1 else found[0], text
+                )
+        for clear in clear_values:
+            if clear in text:
+                text = re.sub(
+                    rf"(?<![A-Za-z0-9]){re.escape(clear)}(?![A-Za-z0-9])", self.hash(clear), text
+                )
+        return text
+
+    def run(self, record: dict[str, Any]) -> dict[str, Any]:
+        """A run record without personal data. Identity fields of the run itself stay."""
+        if self._key is None:
+            return record
+        identity = {str(record.get(key)) for key in IDENTITY_KEYS}
+        clear = [value for value in _personal_values(record) if value not in identity]
+        # Longest first: an e-mail address before the user name that it contains.
+        clear = sorted(set(clear), key=len, reverse=True)
+        return {
+            key: value
+            if key in IDENTITY_KEYS and isinstance(value, str)
+            else self._walk(value, key, clear, identity)
+            for key, value in record.items()
+        }
+
+    def history_row(self, row: dict[str, Any]) -> dict[str, Any]:
+        """A history row whose text values (media paths, mostly) hold no personal data."""
+        if self._key is None:
+            return row
+        return {
+            key: value
+            if key == "run_id" or not isinstance(value, str | dict | list)
+            else self._walk(value, key, (), {str(row.get("run_id"))})
+            for key, value in row.items()
+        }
+
+    def _walk(self, value: Any, key: str, clear: Iterable[str], identity: set[str]) -> Any:
+        if isinstance(value, str):
+            if value in identity:
+                return value
+            if key in PERSONAL_KEYS:
+                return self.hash(value)
+            if key == "remote":
+                return _URL_CREDENTIALS_AND_PATH.sub(
+                    lambda found: self.hash(found[0]), self.text(value, clear)
+                )
+            return self.text(value, clear)
+        if isinstance(value, dict):
+            if key == "slurm":
+                return {
+                    name: item if name in SLURM_READABLE_KEYS or item is None
+                    else self.hash(str(item))
+                    for name, item in value.items()
+                }  # fmt: skip
+            if key in PERSONAL_KEYS:
+                return {
+                    name: None if item is None else self.hash(str(item))
+                    for name, item in value.items()
+                }
+            return {
+                (self.text(name, clear) if name.startswith(("/", "~", "C:")) else name): self._walk(
+                    item, name, clear, identity
+                )
+                for name, item in value.items()
+            }
+        if isinstance(value, list):
+            return [self._walk(item, key, clear, identity) for item in value]
+        return value
+
+
+def _personal_values(record: dict[str, Any]) -> list[str]:
+    """The clear names in a record's known places, to be found again anywhere else in it."""
+    found: list[str] = []
+    for holder in (record, record.get("wandb_metadata"), record.get("system_attrs")):
+        if not isinstance(holder, dict):
+            continue
+        for key in PERSONAL_KEYS:
+            value = holder.get(key)
+            values = value.values() if isinstance(value, dict) else [value]
+            found += [item for item in values if isinstance(item, str)]
+        slurm = holder.get("slurm")
+        if isinstance(slurm, dict):
+            found += [
+                slurm[key]
+                for key in ("job_user", "job_account", "job_nodelist", "submit_host")
+                if isinstance(slurm.get(key), str)
+            ]
+        for key in ("root", "executable", "program"):
+            value = holder.get(key)
+            if isinstance(value, str):
+                found += re.findall(r"(?:^|/)(?:home|Users)/([^/\s]+)", value)
+    # One or two letters would be found inside everything.
+    return [value for value in found if len(value) > 2]

@@ -1,0 +1,1 @@
+"""Simulated sources, for demonstrations, tests and benchmarks without access to real projects."""

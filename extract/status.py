@@ -1,0 +1,42 @@
+"""`status`: what has landed, from the manifests alone."""
+
+from __future__ import annotations
+
+from typing import Any, TextIO
+
+from extract.landing import LandingZone
+
+
+def summarise(zone: LandingZone) -> list[dict[str, Any]]:
+    """One entry per source and kind of file: batches, files, rows, bytes, newest, refused items."""
+    found: dict[tuple[str, str], dict[str, Any]] = {}
+    refused: dict[str, int] = {}
+    for manifest in zone.manifests():
+        refused[manifest.source] = refused.get(manifest.source, 0) + manifest.n_refused
+        for landed in manifest.files:
+            entry = found.setdefault(
+                (manifest.source, landed.kind),
+                {"source": manifest.source, "kind": landed.kind, "files": 0, "rows": 0, "bytes": 0},
+            )
+            entry["files"] += 1
+            entry["rows"] += landed.rows
+            entry["bytes"] += landed.bytes
+            entry["newest"] = max(entry.get("newest", ""), manifest.finished_at or "")
+    return [entry | {"refused": refused[source]} for (source, _), entry in sorted(found.items())]
+
+
+def print_table(summary: list[dict[str, Any]], stream: TextIO) -> None:
+    """The summary for a person."""
+    if not summary:
+        print("nothing has landed here yet; try: python -m extract demo", file=stream)
+        return
+    print(f"{'source':10} {'kind':10} {'files':>6} {'rows':>12} {'MB':>9}  newest", file=stream)
+    for entry in summary:
+        print(
+            f"{entry['source']:10} {entry['kind']:10} {entry['files']:6} {entry['rows']:12,} "
+            f"{entry['bytes'] / 1e6:9.2f}  {entry['newest']}",
+            file=stream,
+        )
+    errors = {entry["source"]: entry["refused"] for entry in summary if entry["refused"]}
+    for source, count in errors.items():
+        print(f"{source}: {count} items refused; see staging.stg_wandb__outcomes", file=stream)

@@ -1,0 +1,319 @@
+"""`wandb-files`: W&B exports on disk, of every shape that is known, into the landing zone.
+
+One input file is one batch. An input that has landed before (same bytes, by sha256) is not landed
+again, so a call that was killed goes on with the first file that it had not finished.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from extract import wandb_parquet
+from extract.errors import InputError, UsageError
+from extract.inputs import PARQUET_MAGIC, lines, magic
+from extract.landing import Batch, LandingZone, Manifest, Outcome, dump_json, file_sha256
+from extract.privacy import Pseudonymiser
+from extract.wandb_records import HistoryRecord, RunRecord, parse
+
+SOURCE = "wandb"
+EXPORT_SUFFIXES = (".jsonl", ".ndjson", ".json", ".parquet")
+# Written by dr_wandb 3.x beside an export; they say what it is of, and hold no records.
+EXPORT_MANIFEST = "manifest.json"
+EXPORT_STATE = "state.json"
+
+
+@dataclass(frozen=True)
+class ExportInput:
+    """One input: a file, or the component Parquet files of one export, which belong together."""
+
+    paths: tuple[Path, ...]
+    entity: str | None = None
+    project: str | None = None
+    exported_at: str | None = None
+
+    @property
+    def name(self) -> str:
+        return ", ".join(path.name for path in self.paths)
+
+
+@dataclass
+class Summary:
+    """What a call did; printed as one line of JSON."""
+
+    inputs: int = 0
+    already_landed: int = 0
+    runs: int = 0
+    history_rows: int = 0
+    refused: int = 0
+    messages: list[str] = field(default_factory=list)
+
+    def as_json(self) -> str:
+        record = {name: value for name, value in vars(self).items() if name != "messages"}
+        return json.dumps({"command": "wandb-files"} | record)
+
+
+def find_inputs(
+    paths: Iterable[Path], entity: str | None, project: str | None
+) -> Iterator[ExportInput | Outcome]:
+    """The inputs below the given paths; a path that cannot be read becomes a refused outcome."""
+    for path in paths:
+        if path.is_dir():
+            names = [p for p in sorted(path.rglob("*")) if p.is_file() and _is_export(p)]
+            if not names:
+                yield _refused(
+                    path, "no_export", "holds no export: expected *.jsonl, *.json or *.parquet "
+                    "(optionally .gz or .zst)",
+                )  # fmt: skip
+            groups: dict[Path, list[Path]] = {}
+            for name in names:
+                groups.setdefault(name.parent, []).append(name)
+        elif path.is_file():
+            groups = {path.parent: [path]}
+        else:
+            yield _refused(path, "missing", "does not exist; check the path")
+            continue
+        for folder, files in groups.items():
+            context = _export_manifest(folder)
+            known = ExportInput(
+                (),
+                entity or context.get("entity"),
+                project or context.get("project"),
+                context.get("updated_at"),
+            )
+            components = wandb_parquet.components(files)
+            for group in [*([components] if components else []), *[(f,) for f in files]]:
+                if len(group) == 1 and group[0] in components and components != group:
+                    continue
+                yield ExportInput(tuple(group), known.entity, known.project, known.exported_at)
+
+
+def _is_export(path: Path) -> bool:
+    if path.name in (EXPORT_MANIFEST, EXPORT_STATE) or path.name.startswith("."):
+        return False
+    name = path.name.removesuffix(".gz").removesuffix(".zst")
+    return name.endswith(EXPORT_SUFFIXES)
+
+
+def _export_manifest(folder: Path) -> dict[str, Any]:
+    try:
+        content = json.loads((folder / EXPORT_MANIFEST).read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) and "entity" in content else {}
+
+
+def _refused(path: Path, reason: str, message: str, line: int | None = None) -> Outcome:
+    return Outcome(str(path), "refused", reason, f"{path}: {message}", line)
+
+
+def land(
+    zone: LandingZone,
+    paths: Iterable[Path],
+    pseudonymiser: Pseudonymiser,
+    *,
+    entity: str | None = None,
+    project: str | None = None,
+    report: Callable[[str], None] = lambda _: None,
+) -> Summary:
+    """Land every export below ``paths``; the summary says what landed and what did not."""
+    summary = Summary()
+    with zone.locked(SOURCE):
+        check_key(zone, pseudonymiser)
+        landed = {m.input_sha256: m for m in zone.manifests(SOURCE) if m.input_sha256}
+        for found in find_inputs(paths, entity, project):
+            summary.inputs += 1
+            if isinstance(found, Outcome):
+                manifest = _land_refusal(zone, found, pseudonymiser)
+            else:
+                report(found.name)
+                digest = _digest(found)
+                if digest in landed:
+                    summary.already_landed += 1
+                    manifest = landed[digest]
+                else:
+                    manifest = _land_input(zone, found, digest, pseudonymiser)
+                    landed[digest] = manifest
+            summary.refused += manifest.n_refused
+            summary.messages += [entry["message"] for entry in manifest.refusals]
+            summary.runs += _rows(manifest, "runs")
+            summary.history_rows += _rows(manifest, "history")
+    return summary
+
+
+def check_key(zone: LandingZone, pseudonymiser: Pseudonymiser) -> None:
+    """One zone, one key: under two keys the same person would become two."""
+    for manifest in zone.manifests(SOURCE):
+        if manifest.pseudonym_key_id not in (None, pseudonymiser.key_id):
+            raise UsageError(
+                f"the zone {zone.root} was landed with another pseudonym key "
+                f"(batch {manifest.batch_id}): set the original key, or land into another --raw-dir"
+            )
+
+
+def _rows(manifest: Manifest, kind: str) -> int:
+    return sum(entry.rows for entry in manifest.files if entry.kind == kind)
+
+
+def _digest(export: ExportInput) -> str:
+    """What an input is: its bytes, and the project it is said to be of."""
+    digests = [file_sha256(path) for path in export.paths]
+    if len(digests) == 1 and export.entity is None and export.project is None:
+        return digests[0]
+    parts = [*digests, export.entity or "", export.project or ""]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def _land_refusal(
+    zone: LandingZone, refused: Outcome, pseudonymiser: Pseudonymiser
+) -> Manifest:
+    with zone.batch(SOURCE, {"command": "wandb-files"}) as batch:
+        batch.outcome(_private(refused, pseudonymiser))
+        message = refused.message
+    batch.manifest.refusals[0]["message"] = message  # on the terminal the path may be clear
+    return batch.manifest
+
+
+def _private(outcome: Outcome, pseudonymiser: Pseudonymiser) -> Outcome:
+    """An outcome as it may be written: without the folders of the machine it came from."""
+    name = Path(outcome.item).name
+    message = (outcome.message or "").replace(outcome.item, name)
+    return Outcome(**(vars(outcome) | {"item": name, "message": pseudonymiser.text(message)}))
+
+
+def _land_input(
+    zone: LandingZone, export: ExportInput, digest: str, pseudonymiser: Pseudonymiser
+) -> Manifest:
+    with zone.batch(
+        SOURCE,
+        {"command": "wandb-files", "inputs": [path.name for path in export.paths]},
+        input_sha256=digest,
+        exported_at=export.exported_at,
+        pseudonym_key_id=pseudonymiser.key_id,
+    ) as batch:
+        lander = RecordLander(batch, export, pseudonymiser)
+        lander.land(_documents(export))
+    return batch.manifest
+
+
+def _documents(export: ExportInput) -> Iterator[tuple[int, Any] | InputError]:
+    """(line, JSON document) of each record; an ``InputError`` stands for one that is unreadable."""
+    path = export.paths[0]
+    if magic(path) == PARQUET_MAGIC:
+        yield from wandb_parquet.documents(export.paths)
+        return
+    line = None
+    try:
+        for line in lines(path):
+            try:
+                yield line.number, json.loads(line.content)
+            except (ValueError, RecursionError) as problem:
+                yield _malformed(line.number, line.is_last, problem)
+    except InputError as problem:
+        yield problem
+    if line is None:
+        yield InputError("empty", "is empty: nothing to land; export it again")
+
+
+def _malformed(number: int, is_last: bool, problem: Exception) -> InputError:  # noqa: FBT001
+    if is_last:
+        return InputError(
+            "truncated_line",
+            "is cut off (the last line, without a line end): the export was interrupted; the "
+            "lines before it have landed, export again",
+            line=number,
+        )
+    return InputError(
+        "malformed_line", f"is not JSON ({problem}); the other lines have landed", line=number
+    )
+
+
+class RecordLander:
+    """Lands the records of one input and keeps account of its items."""
+
+    def __init__(self, batch: Batch, export: ExportInput, pseudonymiser: Pseudonymiser) -> None:
+        self._batch = batch
+        self._export = export
+        self._pseudonymiser = pseudonymiser
+        self._run_lines: dict[tuple[str, str, str, str | None], int] = {}
+        self._history_rows: dict[tuple[str | None, str | None, str], int] = {}
+
+    def land(self, documents: Iterable[tuple[int, Any] | InputError]) -> None:
+        for document in documents:
+            if isinstance(document, InputError):
+                self._refuse(document)
+                continue
+            number, content = document
+            try:
+                for record in parse(content):
+                    if isinstance(record, RunRecord):
+                        self._land_run(record, number)
+                    else:
+                        self._land_history(record)
+            except InputError as problem:
+                run_id = content.get("run_id") if isinstance(content, dict) else None
+                self._refuse(problem, number, run_id if isinstance(run_id, str) else None)
+        for (entity, project, run_id), rows in self._history_rows.items():
+            self._batch.outcome(
+                Outcome(
+                    "history", "landed", entity=entity, project=project, run_id=run_id, rows=rows
+                )
+            )
+
+    def _refuse(
+        self, problem: InputError, line: int | None = None, run_id: str | None = None
+    ) -> None:
+        path = self._export.paths[0]
+        line = problem.line or line
+        where = f", line {line}" if line else ""
+        run = f", run {run_id}" if run_id else ""
+        outcome = Outcome(
+            str(path), "refused", problem.reason, f"{path}{where}{run}: {problem}", line,
+            self._export.entity, self._export.project, run_id,
+        )  # fmt: skip
+        self._batch.outcome(_private(outcome, self._pseudonymiser))
+
+    def _land_run(self, record: RunRecord, line: int) -> None:
+        fields = record.fields
+        run_id = fields["run_id"]
+        entity = fields.get("entity") or self._export.entity
+        project = fields.get("project") or self._export.project
+        if not isinstance(entity, str) or not isinstance(project, str):
+            raise InputError(
+                "no_project",
+                "has no entity or project, and a W&B run id is unique only within its project; "
+                "say which with --entity and --project",
+            )
+        key = (entity, project, run_id, record.exported_at)
+        if key in self._run_lines:
+            raise InputError(
+                "duplicate_run",
+                f"repeats the run of line {self._run_lines[key]}; the first one has landed, this "
+                "one has not",
+            )
+        self._run_lines[key] = line
+        clean = self._pseudonymiser.run(fields | {"entity": entity, "project": project})
+        body = dump_json(clean, sort_keys=True)
+        envelope = {
+            "line": line,
+            "exported_at": record.exported_at or self._export.exported_at,
+            "content_sha256": hashlib.sha256(body).hexdigest(),
+        }
+        self._batch.write("runs", entity, project, body[:-1] + b"," + dump_json(envelope)[1:])
+        self._batch.outcome(
+            Outcome("run", "landed", entity=entity, project=project, run_id=run_id, rows=1)
+        )
+
+    def _land_history(self, record: HistoryRecord) -> None:
+        entity = record.entity or self._export.entity
+        project = record.project or self._export.project
+        if not (entity and project):
+            entity = project = None  # the models find the run by its id
+        fields = self._pseudonymiser.history_row(record.fields)
+        self._batch.write("history", entity, project, dump_json(fields))
+        key = (entity, project, fields["run_id"])
+        self._history_rows[key] = self._history_rows.get(key, 0) + 1

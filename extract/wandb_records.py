@@ -1,0 +1,251 @@
+"""The shapes of W&B exports, recognised by content and brought into one landed form.
+
+Landed run: the fields of ``RUN_FIELDS`` under their own names, payloads as objects; keys that no
+known export has are kept in ``extra``. Landed history row: ``HISTORY_FIELDS``, where the three
+metrics that nearly every row has stand on their own when they are plain finite numbers, so that
+DuckDB reads them as numbers; everything else, text numbers and NaN included, stays in ``metrics``
+exactly as it was exported.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from extract.errors import InputError
+
+RUN_PAYLOADS = (
+    "config", "summary", "wandb_metadata", "system_metrics", "system_attrs", "sweep_info",
+)  # fmt: skip
+RUN_FIELDS = (
+    "entity", "project", "run_id", "run_name", "display_name", "state", "created_at",
+    "updated_at", "heartbeat_at", "tags", "group", "job_type", "sweep_name", "description",
+    "notes", "commit", "user", "history_line_count", *RUN_PAYLOADS,
+)  # fmt: skip
+# Other names that the older exporters gave to the same fields.
+RUN_RENAMES = {
+    "name": "display_name",
+    "displayName": "display_name",
+    "summary_metrics": "summary",
+    "summaryMetrics": "summary",
+    "metadata": "wandb_metadata",
+    "systemMetrics": "system_metrics",
+    "createdAt": "created_at",
+    "updatedAt": "updated_at",
+    "heartbeatAt": "heartbeat_at",
+    "jobType": "job_type",
+    "sweepName": "sweep_name",
+    "historyLineCount": "history_line_count",
+    "username": "user",
+}
+# `system_attrs` repeats these payloads (spec wandb_source, section 2): half of an export's bytes.
+REPEATED_IN_ATTRS = {
+    "config": "config",
+    "rawconfig": "config",
+    "summaryMetrics": "summary",
+    "summary_metrics": "summary",
+    "systemMetrics": "system_metrics",
+    "system_metrics": "system_metrics",
+    "metadata": "wandb_metadata",
+}
+
+HISTORY_CORE_METRICS = ("train_loss", "learning_rate", "total_tokens")
+HISTORY_FIELDS = ("run_id", "step", "timestamp", "runtime", *HISTORY_CORE_METRICS, "metrics")
+_HISTORY_CONTAINERS = ("metrics", "extra", "extra_cols")
+_HISTORY_OTHER = ("wandb_metadata", "_wandb", "entity", "project")
+_HISTORY_MARKERS = frozenset(
+    {"step", "_step", "timestamp", "_timestamp", "metrics", *HISTORY_CORE_METRICS}
+)
+_RUN_MARKERS = frozenset(
+    {"config", "summary", "summary_metrics", "state", "created_at", "system_attrs", "run_name"}
+)
+# DOUBLE holds every integer up to here; larger ones stay in `metrics`, where they are text.
+MAX_EXACT_INTEGER = 2**53
+MIN_BIGINT, MAX_BIGINT = -(2**63), 2**63 - 1
+
+Shape = Literal["run", "history", "history_list"]
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """One snapshot of a run in the landed form."""
+
+    fields: dict[str, Any]
+    exported_at: str | None
+
+
+@dataclass(frozen=True)
+class HistoryRecord:
+    """One logged row in the landed form; entity and project only if the row itself names them."""
+
+    fields: dict[str, Any]
+    entity: str | None
+    project: str | None
+
+
+def parse(document: Any) -> Iterator[RunRecord | HistoryRecord]:
+    """The records of one JSON document (a line of an export).
+
+    Raises ``InputError`` when the document is of no known shape; what was yielded before stands.
+    """
+    if isinstance(document, list):
+        for position, item in enumerate(document):
+            if not isinstance(item, dict):
+                raise _unknown(f"element {position} of the array is not an object")
+            yield from parse(item)
+        return
+    if not isinstance(document, dict):
+        raise _unknown(f"it is a bare {type(document).__name__}")
+
+    if isinstance(document.get("run"), dict):
+        yield _run(document["run"], document.get("exported_at"))
+    elif "raw_run" in document:
+        attrs = _decoded(document["raw_run"], "raw_run") or {}
+        known = {key: value for key, value in document.items() if key != "raw_run"}
+        known.pop("raw_run_hash", None)
+        record = {**{key: attrs.get(key) for key in RUN_RENAMES if key in attrs}, **known}
+        for key in ("config", "state", "tags", "user", "notes", "commit"):
+            if key in attrs:
+                record.setdefault(key, attrs[key])
+        yield _run(record | {"system_attrs": attrs}, record.pop("exported_at", None))
+    elif isinstance(document.get("history"), list) and "run_id" in document:
+        shared = {key: document.get(key) for key in ("run_id", "entity", "project")}
+        for item in document["history"]:
+            yield _history({**shared, **item})
+    elif "run_id" in document and not _RUN_MARKERS.isdisjoint(document):
+        yield _run(document, document.get("exported_at"))
+    elif "run_id" in document and not _HISTORY_MARKERS.isdisjoint(document):
+        yield _history(document)
+    elif "run_id" not in document:
+        raise _unknown(f"it has no run_id (its keys: {', '.join(sorted(document)[:8])})")
+    else:
+        raise _unknown(f"its keys are {', '.join(sorted(document)[:8])}")
+
+
+def _unknown(why: str) -> InputError:
+    return InputError(
+        "unknown_shape",
+        f"is neither a run nor a history row: {why}. Known shapes: see "
+        "`python -m extract wandb-files --help`",
+    )
+
+
+def _run(record: dict[str, Any], exported_at: Any) -> RunRecord:
+    fields: dict[str, Any] = {}
+    extra: dict[str, Any] = {}
+    for key, value in record.items():
+        if key == "exported_at":
+            continue
+        name = RUN_RENAMES.get(key, key)
+        if name in RUN_FIELDS:
+            if fields.get(name) is None:
+                fields[name] = value
+        elif value is not None:
+            extra[key] = value
+    run_id = fields.get("run_id")
+    if not isinstance(run_id, str) or not run_id:
+        raise InputError("no_run_id", "is a run without a run_id (text expected)")
+    for name in RUN_PAYLOADS:
+        fields[name] = _decoded(fields.get(name), name)
+    fields["tags"] = _decoded_list(fields.get("tags"))
+    attrs = fields["system_attrs"]
+    if attrs is not None:
+        attrs = dict(attrs)
+        for key, name in REPEATED_IN_ATTRS.items():
+            repeated = _decoded(attrs.pop(key, None), key)
+            if not fields.get(name) and repeated:
+                fields[name] = repeated
+        fields["system_attrs"] = attrs
+    fields["config"] = _unwrapped(fields["config"])
+    if extra:
+        fields["extra"] = extra
+    landed = {key: value for key, value in fields.items() if value is not None}
+    return RunRecord(landed, exported_at if isinstance(exported_at, str) else None)
+
+
+def _decoded(payload: Any, name: str) -> dict[str, Any] | None:
+    """A payload as an object, whether it was exported as an object or as JSON text."""
+    if isinstance(payload, str):
+        if not payload.strip():
+            return None
+        try:
+            payload = json.loads(payload)
+        except ValueError as problem:
+            raise InputError("broken_payload", f"has a {name} that is not JSON: {problem}") from None
+    if payload is None or isinstance(payload, dict):
+        return payload
+    raise InputError(
+        "broken_payload", f"has a {name} that is a {type(payload).__name__}, not an object"
+    )
+
+
+def _decoded_list(value: Any) -> Any:
+    if isinstance(value, str) and value.lstrip().startswith("["):
+        try:
+            return json.loads(value)
+        except ValueError:
+            return value
+    return value
+
+
+def _unwrapped(config: dict[str, Any] | None) -> dict[str, Any] | None:
+    """W&B stores a config as {"key": {"value": ..., "desc": ...}}; exports mostly unwrap it."""
+    if not config or not all(
+        isinstance(item, dict) and "value" in item and item.keys() <= {"value", "desc"}
+        for key, item in config.items()
+        if key != "_wandb"
+    ):
+        return config
+    return {
+        key: item["value"] if isinstance(item, dict) and "value" in item else item
+        for key, item in config.items()
+    }
+
+
+def _history(row: dict[str, Any]) -> HistoryRecord:
+    run_id = row.get("run_id")
+    if not isinstance(run_id, str) or not run_id:
+        raise InputError("no_run_id", "is a history row without a run_id (text expected)")
+    fields: dict[str, Any] = {"run_id": run_id}
+    rest: dict[str, Any] = {}
+    for name in ("step", "timestamp", "runtime"):
+        value = row.get(name, row.get(f"_{name}"))
+        if value is None:
+            continue
+        if name == "step" and isinstance(value, float) and value.is_integer():
+            value = int(value)  # a table of doubles holds step 100 as 100.0
+        if _is_plain(value, integer=name == "step"):
+            fields[name] = value
+        else:
+            rest[f"_{name}"] = value
+    known = {"run_id", *_HISTORY_CONTAINERS, *_HISTORY_OTHER}
+    known |= {"step", "_step", "timestamp", "_timestamp", "runtime", "_runtime"}
+    metrics = {key: value for key, value in row.items() if key not in known}
+    for name in _HISTORY_CONTAINERS:
+        metrics |= _decoded(row.get(name), name) or {}
+    for name, value in metrics.items():
+        if value is None:
+            continue
+        if name in HISTORY_CORE_METRICS and _is_plain(value, integer=False):
+            fields[name] = value
+        else:
+            rest[name] = value
+    if rest:
+        fields["metrics"] = rest
+    return HistoryRecord(fields, _text(row.get("entity")), _text(row.get("project")))
+
+
+def _is_plain(value: Any, *, integer: bool) -> bool:
+    """Whether DuckDB reads the value as BIGINT (integer) or DOUBLE without changing it."""
+    if isinstance(value, bool):
+        return False
+    if isinstance(value, int):
+        return MIN_BIGINT <= value <= MAX_BIGINT if integer else abs(value) <= MAX_EXACT_INTEGER
+    return not integer and isinstance(value, float) and math.isfinite(value)
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) and value else None

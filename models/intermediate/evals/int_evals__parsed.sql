@@ -1,0 +1,124 @@
+with
+
+unpivoted as (
+
+    select * from {{ ref('int_evals__unpivoted') }}
+    where metric != 'task_config' and form != 'unknown'
+
+),
+
+tasks as (
+
+    select * from {{ ref('task_registry') }}
+
+),
+
+-- A number, or the text of one; a boolean, a list or an object is none and stays null.
+numbers as (
+
+    select
+        unpivoted.run_path,
+        unpivoted.run_id,
+        unpivoted.task_name,
+        unpivoted.metric,
+        unpivoted.form = 'object' as is_object,
+        unpivoted.value_json,
+        coalesce(
+            case
+                when left(unpivoted.value_json, 1) in ('t', 'f', '{', '[', '"') then null
+                else try_cast(unpivoted.value_json as double)
+            end,
+            {{ parse_metric("trim(unpivoted.value_json, '\"')") }}
+        ) as value
+
+    from unpivoted
+
+),
+
+-- Both forms say the same where they overlap: one row each, the object's value first.
+merged as (
+
+    select
+        numbers.run_path,
+        any_value(numbers.run_id) as run_id,
+        numbers.task_name,
+        numbers.metric,
+        any_value(numbers.value) filter (where numbers.is_object) as object_value,
+        any_value(numbers.value) filter (where not numbers.is_object) as scalar_value,
+        any_value(numbers.value_json) as value_json
+
+    from numbers
+    group by numbers.run_path, numbers.task_name, numbers.metric
+
+),
+
+labelled as (
+
+    select
+        merged.*,
+        split_part(merged.task_name, ':', 1) as task,
+        case
+            when ends_with(merged.metric, '_macro') then 'macro'
+            when ends_with(merged.metric, '_micro') then 'micro'
+        end as aggregation,
+        coalesce(merged.object_value, merged.scalar_value) as reported_value,
+        case
+            when contains(merged.metric, '_per_token')
+                then {{ raw_counterpart('merged.metric') }}
+        end as raw_metric
+
+    from merged
+
+),
+
+-- Token counts were lost in these evaluations: every per-token value of a task equals its raw
+-- counterpart (spec run_normalisation, section 8.4).
+degenerate_tasks as (
+
+    select per_token.run_path, per_token.task_name
+    from labelled as per_token
+    inner join labelled as raw_values
+        on per_token.run_path = raw_values.run_path
+        and per_token.task_name = raw_values.task_name
+        and per_token.raw_metric = raw_values.metric
+    group by all
+    having bool_and(per_token.reported_value is not distinct from raw_values.reported_value)
+
+),
+
+parsed as (
+
+    select
+        labelled.run_path,
+        labelled.run_id,
+        labelled.task,
+        labelled.task_name,
+        labelled.metric,
+        case
+            when labelled.aggregation is null then labelled.metric
+            else left(labelled.metric, -6)
+        end as base_metric,
+        labelled.aggregation,
+        case
+            when tasks.task_group = 'suite' or labelled.aggregation is not null then 'suite'
+            else 'task'
+        end as level,
+        labelled.reported_value,
+        labelled.object_value,
+        labelled.scalar_value,
+        labelled.value_json,
+        coalesce(labelled.metric = tasks.primary_metric, false) as is_primary,
+        -- Answers of one token are the exception, where equality is right.
+        labelled.raw_metric is not null
+            and degenerate_tasks.run_path is not null
+            and not coalesce(tasks.is_single_token, false) as is_suspect
+
+    from labelled
+    left join tasks on labelled.task = tasks.task
+    left join degenerate_tasks
+        on labelled.run_path = degenerate_tasks.run_path
+        and labelled.task_name = degenerate_tasks.task_name
+
+)
+
+select * from parsed

@@ -1,0 +1,104 @@
+{{ config(materialized = 'table') }}
+
+with
+
+attributed as not materialized (
+
+    select * from {{ ref('int_history__attributed') }}
+    where run_path is not null
+
+),
+
+-- One export of one run's history is one batch.
+exports as (
+
+    select
+        attributed.run_path,
+        attributed._batch_id,
+        attributed._batch_order,
+        min(attributed.step) as first_step,
+        max(attributed.step) as last_step
+
+    from attributed
+    group by all
+
+),
+
+-- Runs whose rows come from several exports, or that logged a step more than once.
+contested_runs as (
+
+    select exports.run_path
+    from exports
+    group by all
+    having count(*) > 1
+    union
+    select attributed.run_path
+    from attributed
+    group by attributed.run_path, attributed.step
+    having count(*) > 1
+
+),
+
+-- A later export that covers an earlier one replaces it as a whole, so that a row which has
+-- changed is not there twice. Exports that overlap only in part (the halves of one file, a tail)
+-- add to each other.
+superseded as (
+
+    select earlier.run_path, earlier._batch_id
+    from exports as earlier
+    inner join exports as later
+        on earlier.run_path = later.run_path
+        and earlier._batch_order < later._batch_order
+        and earlier.first_step >= later.first_step
+        and earlier.last_step <= later.last_step
+    group by all
+
+),
+
+contested_rows as (
+
+    select attributed.*
+    from attributed
+    semi join contested_runs on attributed.run_path = contested_runs.run_path
+    anti join superseded
+        on attributed.run_path = superseded.run_path
+        and attributed._batch_id = superseded._batch_id
+
+),
+
+-- The same moment of the same step in two exports is one row, as the later export has it. Rows of
+-- one step that were logged at different moments (a resumed run) all stay.
+newest_rows as (
+
+    select distinct contested_rows.* exclude (_batch_id, _batch_order)
+    from contested_rows
+    qualify rank() over (
+        partition by
+            contested_rows.run_path,
+            contested_rows.step,
+            contested_rows.epoch_s,
+            contested_rows.runtime_s
+        order by contested_rows._batch_order desc
+    ) = 1
+
+),
+
+numbered as (
+
+    select
+        newest_rows.*,
+        cast(row_number() over (
+            partition by newest_rows.run_path, newest_rows.step
+            order by
+                newest_rows.epoch_s,
+                newest_rows.runtime_s,
+                newest_rows.total_tokens,
+                newest_rows.train_loss,
+                newest_rows.metrics
+        ) - 1 as integer) as row_ordinal
+
+    from newest_rows
+
+)
+
+select * from numbered

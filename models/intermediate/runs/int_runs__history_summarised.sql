@@ -1,0 +1,53 @@
+with
+
+history as (
+
+    select * from {{ ref('int_history__repaired') }}
+
+),
+
+resets as (
+
+    select * from {{ ref('int_history__counter_resets') }}
+
+),
+
+reset_counts as (
+
+    select resets.run_path, count(*) as n_counter_resets
+    from resets
+    group by all
+
+),
+
+summarised as (
+
+    select
+        history.run_path,
+        count(*) as n_history_rows,
+        min(history.step) as first_step,
+        max(history.step) as last_step,
+        arg_max(history.train_loss, (history.step, history.row_ordinal)) as last_train_loss,
+        arg_max(history.total_tokens, (history.step, history.row_ordinal)) as last_total_tokens,
+        bool_or(history.is_counter_unrepaired) as has_unrepaired_counter,
+        count(*) filter (
+            where not isfinite(history.train_loss) or not isfinite(history.learning_rate)
+        ) as n_non_finite_rows
+
+    from history
+    group by all
+
+),
+
+with_resets as (
+
+    select
+        summarised.*,
+        coalesce(reset_counts.n_counter_resets, 0) as n_counter_resets
+
+    from summarised
+    left join reset_counts on summarised.run_path = reset_counts.run_path
+
+)
+
+select * from with_resets

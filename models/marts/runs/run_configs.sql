@@ -1,0 +1,9 @@
+with
+
+typed as (
+
+    select * from {{ ref('int_runs__config_typed') }}
+
+)
+
+select * from typed

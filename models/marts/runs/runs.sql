@@ -1,0 +1,155 @@
+with
+
+runs as (
+
+    select * from {{ ref('stg_wandb__runs') }}
+
+),
+
+classified as (
+
+    select * from {{ ref('int_runs__classified') }}
+
+),
+
+checkpoints as (
+
+    select * from {{ ref('int_runs__checkpoints_resolved') }}
+
+),
+
+hyperparameters as (
+
+    select * from {{ ref('int_runs__hyperparameters_resolved') }}
+
+),
+
+nominal as (
+
+    select * from {{ ref('int_runs__tokens_nominal') }}
+
+),
+
+counted as (
+
+    select * from {{ ref('int_runs__tokens_counted') }}
+
+),
+
+history as (
+
+    select * from {{ ref('int_runs__history_summarised') }}
+
+),
+
+evaluated as (
+
+    select distinct run_path from {{ ref('int_evals__parsed') }}
+
+),
+
+final as (
+
+    select
+        ----------  ids
+        runs.run_path,
+        runs.entity,
+        runs.project,
+        runs.run_id,
+        runs.run_name,
+
+        ----------  what it is
+        runs.state,
+        classified.run_type,
+        classified.pattern_name,
+        classified.classified_name,
+        hyperparameters.method,
+        classified.exp_name_text as exp_name,
+        runs.tags,
+
+        ----------  times
+        hyperparameters.started_at,
+        runs.created_at,
+        runs.updated_at,
+        coalesce(
+            runs.created_at < timestamptz '{{ var("first_valid_run_created_at") }} 00:00:00+00', false
+        ) as is_early_test,
+
+        ----------  checkpoint it started from
+        checkpoints.ckpt_recipe,
+        checkpoints.ckpt_recipe_raw,
+        checkpoints.is_known_ckpt_recipe and checkpoints.is_known_comparison_recipe
+            as is_known_recipe,
+        checkpoints.ckpt_params,
+        checkpoints.ckpt_step,
+        checkpoints.ckpt_step_text,
+        checkpoints.ckpt_step_source,
+        checkpoints.ckpt_is_final,
+        checkpoints.ckpt_seed,
+        checkpoints.ckpt_seed_raw,
+        checkpoints.seed_resolution,
+
+        ----------  model it is matched to
+        checkpoints.comparison_recipe,
+        checkpoints.comparison_recipe_raw,
+        checkpoints.comparison_params,
+        checkpoints.comparison_metric,
+        checkpoints.comparison_metric_raw,
+
+        ----------  fine-tuning
+        hyperparameters.learning_rate,
+        hyperparameters.learning_rate_source,
+        hyperparameters.id_learning_rate,
+        hyperparameters.sft_learning_rate,
+        hyperparameters.ft_seed,
+        hyperparameters.ft_seed_source,
+        hyperparameters.ft_epochs,
+        hyperparameters.ft_epochs_source,
+        hyperparameters.max_train_samples,
+        hyperparameters.max_train_samples_source,
+        hyperparameters.reduce_loss,
+        hyperparameters.reduce_loss_source,
+        hyperparameters.model_size_params,
+
+        ----------  tokens
+        hyperparameters.is_full_finetune,
+        nominal.ft_tokens_per_epoch,
+        nominal.ft_tokens,
+        counted.ft_tokens_real,
+        counted.ft_tokens_real_source,
+        counted.ft_tokens_diff_pct,
+        counted.ft_tokens_agreement,
+        coalesce(history.n_counter_resets, 0) as n_counter_resets,
+        coalesce(history.has_unrepaired_counter, false) as has_unrepaired_counter,
+
+        ----------  history and evaluations
+        coalesce(history.n_history_rows, 0) as n_history_rows,
+        runs.history_line_count,
+        coalesce(
+            history.last_step, try_cast({{ parse_integer('runs.summary_step_text') }} as bigint)
+        ) as last_step,
+        case
+            when isfinite(coalesce(
+                history.last_train_loss, {{ parse_number('runs.summary_train_loss_text') }}
+            ))
+                then coalesce(
+                    history.last_train_loss, {{ parse_number('runs.summary_train_loss_text') }}
+                )
+        end as final_train_loss,
+        coalesce(history.n_non_finite_rows, 0) as n_non_finite_rows,
+        {{ parse_number('runs.summary_runtime_text') }} as runtime_s,
+        evaluated.run_path is not null as has_evals,
+        false as is_deleted
+
+    from runs
+    inner join classified on runs.run_path = classified.run_path
+    inner join checkpoints on runs.run_path = checkpoints.run_path
+    inner join hyperparameters on runs.run_path = hyperparameters.run_path
+    inner join nominal on runs.run_path = nominal.run_path
+    inner join counted on runs.run_path = counted.run_path
+    left join history on runs.run_path = history.run_path
+    left join evaluated on runs.run_path = evaluated.run_path
+
+)
+
+select * from final
