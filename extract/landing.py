@@ -41,6 +41,9 @@ PART_BYTES = 64 * 1024 * 1024
 ZSTD_LEVEL = 6
 # Refusals repeated in the manifest, so that `status` can show them; all are in the outcomes file.
 MANIFEST_REFUSALS = 20
+# File systems allow 255 bytes. Two names that are cut to the same folder are still told apart, by
+# the manifests.
+FOLDER_CHARACTERS = 200
 
 UNKNOWN_PROJECT = ("_unknown", "_unknown")
 
@@ -180,8 +183,8 @@ class Batch:
         path = "/".join(
             (
                 self.manifest.source,
-                quote(entity, safe="") if entity else unknown_entity,
-                quote(project, safe="") if project else unknown_project,
+                _folder(entity) if entity else unknown_entity,
+                _folder(project) if project else unknown_project,
                 kind,
                 writer.path.name,
             )
@@ -300,6 +303,14 @@ def file_sha256(path: Path) -> str:
     """sha256 of a file's bytes, read in constant memory."""
     with open(path, "rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _folder(name: str) -> str:
+    """One folder for one name, whatever is in it; the name itself stands in the manifest."""
+    quoted = quote(name, safe="", errors="surrogatepass")
+    if quoted.strip(".") == "":  # `..` would leave the zone
+        quoted = quoted.replace(".", "%2E")
+    return quoted[:FOLDER_CHARACTERS]
 
 
 def _fsync_directory(path: Path) -> None:

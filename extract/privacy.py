@@ -91,7 +91,8 @@ class Pseudonymiser:
 
     def _hash(self, clear: str) -> str:
         assert self._key is not None
-        return PREFIX + hmac.digest(self._key, clear.encode(), "sha256").hex()[:DIGEST_CHARACTERS]
+        content = clear.encode("utf-8", "surrogatepass")
+        return PREFIX + hmac.digest(self._key, content, "sha256").hex()[:DIGEST_CHARACTERS]
 
     def path(self, path: str) -> str:
         """A file path with every component hashed that is not on the allow-list."""

@@ -18,7 +18,7 @@ from extract.errors import InputError, UsageError
 from extract.inputs import PARQUET_MAGIC, lines, magic
 from extract.landing import Batch, LandingZone, Manifest, Outcome, dump_json, file_sha256
 from extract.privacy import Pseudonymiser
-from extract.wandb_records import HistoryRecord, RunRecord, parse
+from extract.wandb_records import HistoryRecord, RunRecord, parts, record_of
 
 SOURCE = "wandb"
 EXPORT_SUFFIXES = (".jsonl", ".ndjson", ".json", ".parquet")
@@ -58,38 +58,35 @@ class Summary:
 
 
 def find_inputs(
-    paths: Iterable[Path], entity: str | None, project: str | None
+    paths: Iterable[Path], entity: str | None, project: str | None, raw_dir: Path
 ) -> Iterator[ExportInput | Outcome]:
     """The inputs below the given paths; a path that cannot be read becomes a refused outcome."""
+    files: list[Path] = []
     for path in paths:
         if path.is_dir():
-            names = [p for p in sorted(path.rglob("*")) if p.is_file() and _is_export(p)]
+            # The zone itself may be below the path; what has landed is no export.
+            names = [
+                p for p in sorted(path.rglob("*"))
+                if p.is_file() and _is_export(p) and raw_dir.resolve() not in p.resolve().parents
+            ]  # fmt: skip
             if not names:
                 yield _refused(
                     path, "no_export", "holds no export: expected *.jsonl, *.json or *.parquet "
                     "(optionally .gz or .zst)",
                 )  # fmt: skip
-            groups: dict[Path, list[Path]] = {}
-            for name in names:
-                groups.setdefault(name.parent, []).append(name)
+            files += names
         elif path.is_file():
-            groups = {path.parent: [path]}
+            files.append(path)
         else:
             yield _refused(path, "missing", "does not exist; check the path")
-            continue
-        for folder, files in groups.items():
-            context = _export_manifest(folder)
-            known = ExportInput(
-                (),
-                entity or context.get("entity"),
-                project or context.get("project"),
-                context.get("updated_at"),
-            )
-            components = wandb_parquet.components(files)
-            for group in [*([components] if components else []), *[(f,) for f in files]]:
-                if len(group) == 1 and group[0] in components and components != group:
-                    continue
-                yield ExportInput(tuple(group), known.entity, known.project, known.exported_at)
+    for group in wandb_parquet.exports(files):
+        context = _export_manifest(group[0].parent)
+        yield ExportInput(
+            group,
+            entity or context.get("entity"),
+            project or context.get("project"),
+            context.get("updated_at"),
+        )
 
 
 def _is_export(path: Path) -> bool:
@@ -99,12 +96,14 @@ def _is_export(path: Path) -> bool:
     return name.endswith(EXPORT_SUFFIXES)
 
 
-def _export_manifest(folder: Path) -> dict[str, Any]:
+def _export_manifest(folder: Path) -> dict[str, str]:
     try:
         content = json.loads((folder / EXPORT_MANIFEST).read_bytes())
     except (OSError, ValueError):
         return {}
-    return content if isinstance(content, dict) and "entity" in content else {}
+    if not isinstance(content, dict) or "entity" not in content:
+        return {}
+    return {key: value for key, value in content.items() if isinstance(value, str)}
 
 
 def _refused(path: Path, reason: str, message: str, line: int | None = None) -> Outcome:
@@ -125,19 +124,22 @@ def land(
     with zone.locked(SOURCE):
         check_key(zone, pseudonymiser)
         landed = {m.input_sha256: m for m in zone.manifests(SOURCE) if m.input_sha256}
-        for found in find_inputs(paths, entity, project):
+        for found in find_inputs(paths, entity, project, zone.root):
             summary.inputs += 1
+            if isinstance(found, ExportInput):
+                report(found.name)
+                try:
+                    digest = _digest(found)
+                except OSError as problem:
+                    why = f"cannot be read ({problem.strerror}); the other inputs have landed"
+                    found = _refused(Path(problem.filename or found.name), "unreadable", why)
             if isinstance(found, Outcome):
                 manifest = _land_refusal(zone, found, pseudonymiser)
+            elif digest in landed:
+                summary.already_landed += 1
+                manifest = landed[digest]
             else:
-                report(found.name)
-                digest = _digest(found)
-                if digest in landed:
-                    summary.already_landed += 1
-                    manifest = landed[digest]
-                else:
-                    manifest = _land_input(zone, found, digest, pseudonymiser)
-                    landed[digest] = manifest
+                manifest = landed[digest] = _land_input(zone, found, digest, pseudonymiser)
             summary.refused += manifest.n_refused
             summary.messages += [entry["message"] for entry in manifest.refusals]
             summary.runs += _rows(manifest, "runs")
@@ -180,8 +182,10 @@ def _land_refusal(
 
 def _private(outcome: Outcome, pseudonymiser: Pseudonymiser) -> Outcome:
     """An outcome as it may be written: without the folders of the machine it came from."""
-    name = Path(outcome.item).name
-    message = (outcome.message or "").replace(outcome.item, name)
+    name = Path(outcome.item).name or outcome.item
+    message = name + (outcome.message or "").removeprefix(outcome.item)
+    if len(name) < len(outcome.item):
+        message = message.replace(outcome.item, name)
     return Outcome(**(vars(outcome) | {"item": name, "message": pseudonymiser.text(message)}))
 
 
@@ -206,16 +210,18 @@ def _documents(export: ExportInput) -> Iterator[tuple[int, Any] | InputError]:
     if magic(path) == PARQUET_MAGIC:
         yield from wandb_parquet.documents(export.paths)
         return
-    line = None
+    is_empty = True
     try:
         for line in lines(path):
+            is_empty = False
             try:
                 yield line.number, json.loads(line.content)
             except (ValueError, RecursionError) as problem:
                 yield _malformed(line.number, line.is_last, problem)
     except InputError as problem:
         yield problem
-    if line is None:
+        return
+    if is_empty:
         yield InputError("empty", "is empty: nothing to land; export it again")
 
 
@@ -248,15 +254,19 @@ class RecordLander:
                 self._refuse(document)
                 continue
             number, content = document
-            try:
-                for record in parse(content):
+            for part in parts(content):
+                try:
+                    record = record_of(part)
                     if isinstance(record, RunRecord):
                         self._land_run(record, number)
                     else:
                         self._land_history(record)
-            except InputError as problem:
-                run_id = content.get("run_id") if isinstance(content, dict) else None
-                self._refuse(problem, number, run_id if isinstance(run_id, str) else None)
+                except InputError as problem:
+                    run_id = part.get("run_id") if isinstance(part, dict) else None
+                    self._refuse(problem, number, run_id if isinstance(run_id, str) else None)
+                except RecursionError:
+                    problem = InputError("too_deep", "is nested too deeply; the rest has landed")
+                    self._refuse(problem, number)
         for (entity, project, run_id), rows in self._history_rows.items():
             self._batch.outcome(
                 Outcome(

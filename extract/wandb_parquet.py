@@ -16,10 +16,10 @@ from typing import Any
 import duckdb
 
 from extract.errors import InputError
-from extract.wandb_records import RUN_FIELDS, RUN_PAYLOADS
+from extract.wandb_records import RUN_PAYLOADS
 
 BATCH_ROWS = 256
-_IDENTITY = tuple(name for name in RUN_FIELDS if name not in RUN_PAYLOADS)
+_IDENTITY = ("run_id", "run_name", "entity", "project", "state", "created_at")
 
 
 def component_of(path: Path) -> str | None:
@@ -30,10 +30,14 @@ def component_of(path: Path) -> str | None:
     return next((name for name in RUN_PAYLOADS if stem.endswith(f"_{name}")), None)
 
 
-def components(paths: Iterable[Path]) -> tuple[Path, ...]:
-    """Those of the files that are components of one export, and the base table they go with."""
-    found = tuple(path for path in paths if component_of(path))
-    return found if len(found) > 1 else ()
+def exports(paths: Iterable[Path]) -> list[tuple[Path, ...]]:
+    """The files, those together that are the components of one export and its base table."""
+    found: dict[Path, set[Path]] = {}
+    for path in paths:
+        component = component_of(path)
+        base = path.with_name(path.name.removesuffix(f"_{component}.parquet") + ".parquet")
+        found.setdefault(base if component else path, set()).add(path)
+    return [tuple(sorted(group)) for group in found.values()]
 
 
 def documents(paths: Sequence[Path]) -> Iterator[tuple[int, Any] | InputError]:
@@ -41,7 +45,8 @@ def documents(paths: Sequence[Path]) -> Iterator[tuple[int, Any] | InputError]:
     con = duckdb.connect()
     try:
         if len(paths) == 1 and component_of(paths[0]) is None:
-            yield from _rows(con, paths[0])
+            for number, row in _rows(con, paths[0]):
+                yield number, {k: v for k, v in row.items() if v is not None}
         else:
             yield from _joined(con, paths)
     except duckdb.Error as problem:
@@ -50,13 +55,15 @@ def documents(paths: Sequence[Path]) -> Iterator[tuple[int, Any] | InputError]:
         con.close()
 
 
-def _rows(con: duckdb.DuckDBPyConnection, path: Path) -> Iterator[tuple[int, Any]]:
-    cursor = con.execute("select to_json(export) from read_parquet(?) as export", [str(path)])
+def _rows(con: duckdb.DuckDBPyConnection, path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    # A folder called `lr=5e-06` is no column of the table.
+    query = "select to_json(export) from read_parquet(?, hive_partitioning = false) as export"
+    cursor = con.execute(query, [str(path)])
     number = 0
     while batch := cursor.fetchmany(BATCH_ROWS):
         for (text,) in batch:
             number += 1
-            yield number, {k: v for k, v in json.loads(text).items() if v is not None}
+            yield number, json.loads(text)
 
 
 def _joined(
@@ -66,17 +73,15 @@ def _joined(
     runs: dict[tuple[Any, Any, str], dict[str, Any]] = {}
     for path in paths:
         component = component_of(path)
-        assert component is not None
         for number, row in _rows(con, path):
             run_id = row.get("run_id")
             if not isinstance(run_id, str):
                 yield InputError("no_run_id", f"({path.name}) is a run without a run_id", number)
                 continue
+            if component and component not in row:  # spread over columns
+                payload = {k: v for k, v in row.items() if k not in _IDENTITY and v is not None}
+                row = {k: v for k, v in row.items() if k in _IDENTITY} | {component: payload}
             run = runs.setdefault((row.get("entity"), row.get("project"), run_id), {})
-            identity = {key: value for key, value in row.items() if key in _IDENTITY}
-            payload = row.get(component)
-            if payload is None:
-                payload = {k: v for k, v in row.items() if k not in _IDENTITY}
-            run |= identity | {component: payload}
+            run |= {key: value for key, value in row.items() if value is not None}
     for number, run in enumerate(runs.values(), start=1):
         yield number, run

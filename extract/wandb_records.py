@@ -25,10 +25,10 @@ RUN_FIELDS = (
     "updated_at", "heartbeat_at", "tags", "group", "job_type", "sweep_name", "description",
     "notes", "commit", "user", "history_line_count", *RUN_PAYLOADS,
 )  # fmt: skip
-# Other names that the older exporters gave to the same fields.
+# Other names that the older exporters gave to the same fields; of several the first one counts.
 RUN_RENAMES = {
-    "name": "display_name",
     "displayName": "display_name",
+    "name": "display_name",  # in raw extracts the run id
     "summary_metrics": "summary",
     "summaryMetrics": "summary",
     "metadata": "wandb_metadata",
@@ -41,6 +41,7 @@ RUN_RENAMES = {
     "historyLineCount": "history_line_count",
     "username": "user",
 }
+_PRECEDENCE = {name: position for position, name in enumerate(RUN_RENAMES, start=1)}
 # `system_attrs` repeats these payloads (spec wandb_source, section 2): half of an export's bytes.
 REPEATED_IN_ATTRS = {
     "config": "config",
@@ -89,40 +90,50 @@ class HistoryRecord:
 def parse(document: Any) -> Iterator[RunRecord | HistoryRecord]:
     """The records of one JSON document (a line of an export).
 
-    Raises ``InputError`` when the document is of no known shape; what was yielded before stands.
+    Raises ``InputError`` when one is of no known shape; what was yielded before stands.
     """
-    if isinstance(document, list):
-        for position, item in enumerate(document):
-            if not isinstance(item, dict):
-                raise _unknown(f"element {position} of the array is not an object")
-            yield from parse(item)
-        return
+    return map(record_of, parts(document))
+
+
+def parts(document: Any) -> Iterator[Any]:
+    """A document taken apart into those that hold one record each, so that one can be refused
+    and the others land: the elements of an array, the rows in a run's list.
+    """
+    for item in document if isinstance(document, list) else [document]:
+        if not isinstance(item, dict) or isinstance(item.get("run"), dict):
+            yield item
+        elif isinstance(item.get("history"), list) and "run_id" in item:
+            if not _RUN_MARKERS.isdisjoint(item):
+                yield {key: value for key, value in item.items() if key != "history"}
+            shared = {key: item.get(key) for key in ("run_id", "entity", "project")}
+            for row in item["history"]:
+                yield {**shared, **row} if isinstance(row, dict) else row
+        else:
+            yield item
+
+
+def record_of(document: Any) -> RunRecord | HistoryRecord:
+    """The one record of a part. Raises ``InputError`` when it is of no known shape."""
     if not isinstance(document, dict):
         raise _unknown(f"it is a bare {type(document).__name__}")
-
     if isinstance(document.get("run"), dict):
-        yield _run(document["run"], document.get("exported_at"))
-    elif "raw_run" in document:
+        return _run(document["run"], document.get("exported_at"))
+    if "raw_run" in document:
         attrs = _decoded(document["raw_run"], "raw_run") or {}
         known = {key: value for key, value in document.items() if key != "raw_run"}
         known.pop("raw_run_hash", None)
         record = {**{key: attrs.get(key) for key in RUN_RENAMES if key in attrs}, **known}
-        for key in ("config", "state", "tags", "user", "notes", "commit"):
+        for key in RUN_FIELDS:
             if key in attrs:
                 record.setdefault(key, attrs[key])
-        yield _run(record | {"system_attrs": attrs}, record.pop("exported_at", None))
-    elif isinstance(document.get("history"), list) and "run_id" in document:
-        shared = {key: document.get(key) for key in ("run_id", "entity", "project")}
-        for item in document["history"]:
-            yield _history({**shared, **item})
-    elif "run_id" in document and not _RUN_MARKERS.isdisjoint(document):
-        yield _run(document, document.get("exported_at"))
-    elif "run_id" in document and not _HISTORY_MARKERS.isdisjoint(document):
-        yield _history(document)
-    elif "run_id" not in document:
+        return _run(record | {"system_attrs": attrs}, document.get("exported_at"))
+    if "run_id" in document and not _RUN_MARKERS.isdisjoint(document):
+        return _run(document, document.get("exported_at"))
+    if "run_id" in document and not _HISTORY_MARKERS.isdisjoint(document):
+        return _history(document)
+    if "run_id" not in document:
         raise _unknown(f"it has no run_id (its keys: {', '.join(sorted(document)[:8])})")
-    else:
-        raise _unknown(f"its keys are {', '.join(sorted(document)[:8])}")
+    raise _unknown(f"its keys are {', '.join(sorted(document)[:8])}")
 
 
 def _unknown(why: str) -> InputError:
@@ -136,22 +147,23 @@ def _unknown(why: str) -> InputError:
 def _run(record: dict[str, Any], exported_at: Any) -> RunRecord:
     fields: dict[str, Any] = {}
     extra: dict[str, Any] = {}
-    for key, value in record.items():
-        if key == "exported_at":
-            continue
+    for key in sorted(record, key=lambda key: _PRECEDENCE.get(key, 0)):
+        value = record[key]
         name = RUN_RENAMES.get(key, key)
-        if name in RUN_FIELDS:
-            if fields.get(name) is None:
-                fields[name] = value
-        elif value is not None:
+        if name in RUN_PAYLOADS:
+            value = _decoded(value, key)
+        if name not in RUN_FIELDS:
+            if value is not None and key != "exported_at":
+                extra[key] = value
+        elif name not in fields or (_is_empty(fields[name]) and not _is_empty(value)):
+            fields[name] = value
+        elif not _is_empty(value) and value not in (fields[name], fields.get("run_id")):
             extra[key] = value
     run_id = fields.get("run_id")
     if not isinstance(run_id, str) or not run_id:
         raise InputError("no_run_id", "is a run without a run_id (text expected)")
-    for name in RUN_PAYLOADS:
-        fields[name] = _decoded(fields.get(name), name)
     fields["tags"] = _decoded_list(fields.get("tags"))
-    attrs = fields["system_attrs"]
+    attrs = fields.get("system_attrs")
     if attrs is not None:
         attrs = dict(attrs)
         for key, name in REPEATED_IN_ATTRS.items():
@@ -159,11 +171,15 @@ def _run(record: dict[str, Any], exported_at: Any) -> RunRecord:
             if not fields.get(name) and repeated:
                 fields[name] = repeated
         fields["system_attrs"] = attrs
-    fields["config"] = _unwrapped(fields["config"])
+    fields["config"] = _unwrapped(fields.get("config"))
     if extra:
         fields["extra"] = extra
     landed = {key: value for key, value in fields.items() if value is not None}
     return RunRecord(landed, exported_at if isinstance(exported_at, str) else None)
+
+
+def _is_empty(value: Any) -> bool:
+    return value is None or value in ("", [], {})
 
 
 def _decoded(payload: Any, name: str) -> dict[str, Any] | None:
@@ -212,7 +228,9 @@ def _history(row: dict[str, Any]) -> HistoryRecord:
     fields: dict[str, Any] = {"run_id": run_id}
     rest: dict[str, Any] = {}
     for name in ("step", "timestamp", "runtime"):
-        value = row.get(name, row.get(f"_{name}"))
+        value = row.get(name)
+        if value is None:
+            value = row.get(f"_{name}")
         if value is None:
             continue
         if name == "step" and isinstance(value, float) and value.is_integer():

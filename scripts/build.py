@@ -38,7 +38,9 @@ def main() -> int:
     )
     if target.is_demo:
         if not arguments.demo:
-            print("Nothing has landed yet, so this builds the demo: simulated runs in real formats.")
+            print(
+                "Nothing has landed yet, so this builds the demo: simulated runs in real formats."
+            )
         landed = subprocess.run(
             [sys.executable, "-m", "extract", "demo", "--raw-dir", target.raw_dir],
             cwd=ROOT,

@@ -46,7 +46,7 @@ cases as (
 
 )
 
-select * from cases
-where
+        select * from cases
+        where
     actual_regex is distinct from expected_regex
     or actual_fields is distinct from expected_fields

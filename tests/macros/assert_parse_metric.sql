@@ -10,7 +10,7 @@ cases as (
 
     from (
         values
-        ('NaN', 'nan'::double),
+        ('NaN', cast('nan' as double)),
         ('nan', 'nan'),
         ('-NaN', 'nan'),
         ('Infinity', 'inf'),

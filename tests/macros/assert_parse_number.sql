@@ -13,7 +13,7 @@ cases as (
     from (
         values
         ----------  units
-        ('1M', 1e6::double, 1000000::hugeint),
+        ('1M', cast(1e6 as double), cast(1000000 as hugeint)),
         ('1m', 1e6, 1000000),
         ('2G', 2e9, 2000000000),
         ('2g', 2e9, 2000000000),

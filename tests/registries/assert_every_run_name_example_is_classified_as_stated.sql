@@ -59,7 +59,11 @@ compared as (
         -- A misspelt field would be compared with nothing.
         list_filter(
             json_keys(examples.captured),
-            lambda field: field not in ('{{ run_name_fields() | join("', '") }}')
+            lambda field: field not in (
+                {%- for field in run_name_fields() %}
+                '{{ field }}'{{ ',' if not loop.last }}
+                {%- endfor %}
+            )
         ) as unknown_fields
 
     from examples

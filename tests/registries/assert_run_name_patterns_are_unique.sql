@@ -4,17 +4,21 @@ with
 
 patterns as (
 
-    select unnest([
-        {%- for pattern_name, _, template in run_name_patterns() %}
-        {'kind': 'name', 'value': '{{ pattern_name }}', 'priority': {{ loop.index }}},
-        {'kind': 'regex', 'value': '{{ expand_run_name_pattern(template).regex }}',
-         'priority': {{ loop.index }}}{{ ',' if not loop.last }}
-        {%- endfor %}
-    ], recursive := true)
+    {%- for pattern_name, _, template in run_name_patterns() %}
+
+    select
+        unnest(['name', 'regex']) as kind,
+        unnest([
+            '{{ pattern_name }}',
+            '{{ expand_run_name_pattern(template).regex }}'  -- noqa: LT05
+        ]) as value,
+        {{ loop.index }} as priority
+    {{- '\n    union all by name' if not loop.last }}
+    {%- endfor %}
 
 ),
 
-repeated as (
+        repeated as (
 
     select
         patterns.kind,

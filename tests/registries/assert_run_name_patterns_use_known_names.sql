@@ -9,7 +9,11 @@ patterns as (
         {
             'pattern_name': '{{ pattern_name }}',
             'run_type': '{{ run_type }}',
-            'fields': ['{{ expand_run_name_pattern(template).fields | join("', '") }}']
+            'fields': [
+                {%- for field in expand_run_name_pattern(template).fields %}
+                '{{ field }}'{{ ',' if not loop.last }}
+                {%- endfor %}
+            ]
         }{{ ',' if not loop.last }}
         {%- endfor %}
     ], recursive := true)
@@ -23,7 +27,11 @@ unknown as (
         patterns.run_type,
         list_filter(
             patterns.fields,
-            lambda field: field not in ('{{ run_name_fields() | join("', '") }}')
+            lambda field: field not in (
+                {%- for field in run_name_fields() %}
+                '{{ field }}'{{ ',' if not loop.last }}
+                {%- endfor %}
+            )
         ) as unknown_fields,
         len(patterns.fields) != len(list_distinct(patterns.fields)) as repeats_a_field
 

@@ -1,7 +1,7 @@
 {{ config(severity = 'warn') }}
 
 -- These keys were null in every run so far, so no mart shows them. A prototype decided such things
--- from the first 51 rows and dropped a key that mattered in later ones; here all rows are looked at.
+-- from the first 51 rows and dropped a key that mattered in later ones; here all rows count.
 select
     config_values.key,
     config_values.value,

@@ -11,33 +11,57 @@ landed as (
 
 marts as (
 
-    select 'runs' as mart, runs.run_path
+    select
+        'runs' as mart,
+        runs.run_path
     from {{ ref('runs') }} as runs
     union all
-    select 'run_classifications' as mart, classifications.run_path
+    select
+        'run_classifications' as mart,
+        classifications.run_path
     from {{ ref('run_classifications') }} as classifications
     union all
-    select 'run_configs' as mart, configs.run_path
+    select
+        'run_configs' as mart,
+        configs.run_path
     from {{ ref('run_configs') }} as configs
+
+),
+
+mart_names as (
+
+    select distinct marts.mart
+    from marts
 
 ),
 
 expected as (
 
-    select names.mart, landed.run_path
+    select
+        mart_names.mart,
+        landed.run_path
+
     from landed
-    cross join (select distinct marts.mart from marts) as names
+    cross join mart_names
 
-)
+),
 
-select * from (
+missing as (
+
     select * from expected
     except all
     select * from marts
+
+),
+
+unexpected as (
+
+    select * from marts
+    except all
+    select * from expected
+
 )
+
+select * from missing
 union all
-select * from (
-    select * from marts
-    except all
-    select * from expected
-)
+select * from unexpected

@@ -45,7 +45,9 @@ merged as (
         numbers.metric,
         any_value(numbers.value) filter (where numbers.is_object) as object_value,
         any_value(numbers.value) filter (where not numbers.is_object) as scalar_value,
-        any_value(numbers.value_json) as value_json
+        arg_min(
+            numbers.value_json, (numbers.value is null, not numbers.is_object)
+        ) as value_json
 
     from numbers
     group by numbers.run_path, numbers.task_name, numbers.metric
@@ -75,7 +77,9 @@ labelled as (
 -- counterpart (spec run_normalisation, section 8.4).
 degenerate_tasks as (
 
-    select per_token.run_path, per_token.task_name
+    select
+        per_token.run_path,
+        per_token.task_name
     from labelled as per_token
     inner join labelled as raw_values
         on per_token.run_path = raw_values.run_path

@@ -21,7 +21,7 @@ addressed as (
         split_part(summary_values.key, '/', 3) as metric,
         split_part(summary_values.key, '/', 4) != '' as is_too_deep,
         split_part(summary_values.key, '/', 3) = ''
-            and starts_with(summary_values.value::varchar, '{') as is_object
+            and starts_with(cast(summary_values.value as varchar), '{') as is_object
 
     from summary_values
 
@@ -34,7 +34,7 @@ object_fields as (
         addressed.run_id,
         addressed.key as source_key,
         addressed.task_name,
-        unnest(map_entries(cast(addressed.value as map(varchar, json))), recursive := true)
+        unnest(map_entries(cast(addressed.value as map (varchar, json))), recursive := true)
 
     from addressed
     where addressed.is_object
@@ -48,12 +48,12 @@ extra_metrics as (
         object_fields.run_id,
         object_fields.source_key,
         object_fields.task_name,
-        unnest(map_entries(cast(object_fields.value as map(varchar, json))), recursive := true)
+        unnest(map_entries(cast(object_fields.value as map (varchar, json))), recursive := true)
 
     from object_fields
     where
         object_fields.key = 'extra_metrics'
-        and starts_with(object_fields.value::varchar, '{')
+        and starts_with(cast(object_fields.value as varchar), '{')
 
 ),
 
@@ -65,7 +65,7 @@ unpivoted as (
         object_fields.source_key,
         object_fields.task_name,
         object_fields.key as metric,
-        object_fields.value::varchar as value_json,
+        cast(object_fields.value as varchar) as value_json,
         'object' as form
 
     from object_fields
@@ -77,7 +77,7 @@ unpivoted as (
         extra_metrics.source_key,
         extra_metrics.task_name,
         extra_metrics.key as metric,
-        extra_metrics.value::varchar as value_json,
+        cast(extra_metrics.value as varchar) as value_json,
         'object' as form
 
     from extra_metrics
@@ -88,7 +88,7 @@ unpivoted as (
         addressed.key as source_key,
         addressed.task_name,
         coalesce(nullif(addressed.metric, ''), 'value') as metric,
-        addressed.value::varchar as value_json,
+        cast(addressed.value as varchar) as value_json,
         case when addressed.is_too_deep then 'unknown' else 'scalar' end as form
 
     from addressed

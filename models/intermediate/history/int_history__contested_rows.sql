@@ -39,19 +39,64 @@ contested_runs as (
 
 ),
 
--- A later export that covers an earlier one replaces it as a whole, so that a row which has
--- changed is not there twice. Exports that overlap only in part (the halves of one file, a tail)
--- add to each other.
-superseded as (
+steps as (
 
-    select earlier.run_path, earlier._batch_id
+    select distinct
+        attributed.run_path,
+        attributed._batch_id,
+        attributed.step
+    from attributed
+    semi join contested_runs on attributed.run_path = contested_runs.run_path
+
+),
+
+later_exports as (
+
+    select
+        earlier.run_path,
+        earlier._batch_id,
+        later._batch_id as later_batch_id
+
     from exports as earlier
     inner join exports as later
         on earlier.run_path = later.run_path
         and earlier._batch_order < later._batch_order
         and earlier.first_step >= later.first_step
         and earlier.last_step <= later.last_step
-    group by all
+
+),
+
+steps_not_repeated as (
+
+    select
+        later_exports.run_path,
+        later_exports._batch_id,
+        later_exports.later_batch_id
+
+    from later_exports
+    inner join steps
+        on later_exports.run_path = steps.run_path
+        and later_exports._batch_id = steps._batch_id
+    anti join steps as later_steps
+        on later_exports.run_path = later_steps.run_path
+        and later_exports.later_batch_id = later_steps._batch_id
+        and steps.step = later_steps.step
+
+),
+
+-- A later export that has every step of an earlier one replaces it as a whole, so that a row which
+-- has changed is not there twice. Exports that lack steps of each other (the halves of one file,
+-- a tail) add to each other.
+superseded as (
+
+    select distinct
+        later_exports.run_path,
+        later_exports._batch_id
+    from later_exports
+    anti join steps_not_repeated
+        on later_exports.run_path = steps_not_repeated.run_path
+        and later_exports._batch_id = steps_not_repeated._batch_id
+        and later_exports.later_batch_id = steps_not_repeated.later_batch_id
 
 ),
 

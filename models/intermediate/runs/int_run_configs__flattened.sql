@@ -18,10 +18,11 @@ flattened as (
         config_values.key,
         -- Text without its quotes; numbers, lists and objects as the JSON they were logged as.
         case
-            when starts_with(config_values.value::varchar, '"') then config_values.value ->> '$'
-            else config_values.value::varchar
+            when starts_with(cast(config_values.value as varchar), '"')
+                then config_values.value ->> '$'
+            else cast(config_values.value as varchar)
         end as value,
-        case coalesce(left(config_values.value::varchar, 1), 'null')
+        case coalesce(left(cast(config_values.value as varchar), 1), 'null')
             when '"' then 'text'
             when '{' then 'object'
             when '[' then 'list'
@@ -30,7 +31,7 @@ flattened as (
             when 'null' then 'null'
             else
                 case
-                    when regexp_full_match(config_values.value::varchar, '-?[0-9]+')
+                    when regexp_full_match(cast(config_values.value as varchar), '-?[0-9]+')
                         then 'integer'
                     else 'number'
                 end

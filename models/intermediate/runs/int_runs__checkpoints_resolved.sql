@@ -88,7 +88,10 @@ resolved as (
             as is_known_ckpt_recipe,
         with_defaults.ckpt_params,
         with_defaults.step_text as ckpt_step_text,
-        try_cast(with_defaults.step_text as bigint) as ckpt_step,
+        case
+            when regexp_full_match(with_defaults.step_text, '[0-9]+')
+                then try_cast(with_defaults.step_text as bigint)
+        end as ckpt_step,
         with_defaults.step_text = 'main' as ckpt_is_final,
         with_defaults.ckpt_step_source,
         with_defaults.ckpt_seed_raw,

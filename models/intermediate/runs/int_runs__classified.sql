@@ -9,10 +9,18 @@ runs as (
 -- The run id is classified; the display name only where the id matches no pattern.
 names as (
 
-    select runs.run_path, runs.run_id as name, 1 as name_rank, 'run_id' as name_source
+    select
+        runs.run_path,
+        runs.run_id as name,
+        1 as name_rank,
+        'run_id' as name_source
     from runs
     union all
-    select runs.run_path, runs.run_name as name, 2 as name_rank, 'run_name' as name_source
+    select
+        runs.run_path,
+        runs.run_name as name,
+        2 as name_rank,
+        'run_name' as name_source
     from runs
     where runs.run_name != runs.run_id
 
@@ -39,9 +47,11 @@ matches_by_name as (
 
 best_matches as (
 
-    select names.name_source, matches.*
+    select
+        names.name_source,
+        matches.*
     from matches
-    inner join names using (run_path, name)
+    inner join names on matches.run_path = names.run_path and matches.name = names.name
     qualify row_number() over (
         partition by matches.run_path order by names.name_rank, matches.priority
     ) = 1

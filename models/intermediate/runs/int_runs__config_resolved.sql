@@ -10,23 +10,31 @@ with
 config_values as (
 
     select * from {{ ref('int_run_configs__flattened') }}
-    where key in ('{{ core | join("', '") }}', 'wandb_config')
+    where list_contains({{ core + ['wandb_config'] }}, key)
 
 ),
 
 arguments as (
 
     select * from {{ ref('int_runs__arguments_parsed') }}
-    where key in ('{{ hydrated | join("', '") }}', 'wandb_config')
+    where list_contains({{ hydrated + ['wandb_config'] }}, key)
 
 ),
 
 candidates as (
 
-    select config_values.run_path, config_values.key, config_values.value, 'config' as source
+    select
+        config_values.run_path,
+        config_values.key,
+        config_values.value,
+        'config' as source
     from config_values
     union all
-    select arguments.run_path, arguments.key, arguments.value, 'args' as source
+    select
+        arguments.run_path,
+        arguments.key,
+        arguments.value,
+        'args' as source
     from arguments
 
 ),
@@ -46,7 +54,9 @@ nested as (
 
 all_candidates as (
 
-    select candidates.*, 1 as depth
+    select
+        candidates.*,
+1 as depth
     from candidates
     where candidates.key != 'wandb_config'
     union all
@@ -58,7 +68,7 @@ all_candidates as (
         2 as depth
 
     from nested
-    where trim(split_part(nested.assignment, '=', 1)) in ('{{ hydrated | join("', '") }}')
+    where list_contains({{ hydrated }}, trim(split_part(nested.assignment, '=', 1)))
 
 ),
 

@@ -14,7 +14,9 @@ resets as (
 
 reset_counts as (
 
-    select resets.run_path, count(*) as n_counter_resets
+    select
+        resets.run_path,
+        count(*) as n_counter_resets
     from resets
     group by all
 

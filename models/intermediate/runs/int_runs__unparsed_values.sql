@@ -33,7 +33,9 @@ name_values as (
         '{{ field }}' as field,
         runs.{{ field }}_text as value
     from runs
-    where runs.{{ field }}_text is not null and {{ parse_number('runs.' ~ field ~ '_text') }} is null
+    where
+        runs.{{ field }}_text is not null
+        and {{ parse_number('runs.' ~ field ~ '_text') }} is null
     union all
     {%- endfor %}
     select

@@ -72,7 +72,8 @@ final as (
         runs.created_at,
         runs.updated_at,
         coalesce(
-            runs.created_at < timestamptz '{{ var("first_valid_run_created_at") }} 00:00:00+00', false
+            runs.created_at < timestamptz '{{ var("first_valid_run_created_at") }} 00:00:00+00',
+            false
         ) as is_early_test,
 
         ----------  checkpoint it started from

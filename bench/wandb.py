@@ -1,0 +1,115 @@
+"""The W&B part: a simulated export is landed, built, and built again with nothing new."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from bench.measure import Cost, Ratio, run
+from extract.simulator.wandb import simulate_runs
+
+ROOT = Path(__file__).resolve().parents[1]
+# Bytes of runs and of history are about 55:45 in the real sample; this scale gives that mix, and
+# one run of it is about this many bytes of export.
+HISTORY_SCALE = 3.3
+BYTES_PER_RUN = 340_000
+THREADS = "2"
+
+
+def run_part(folder: Path, megabytes: int) -> list[Ratio]:
+    folder.mkdir(parents=True, exist_ok=True)
+    export_bytes = write_export(folder / "export", megabytes * 1_000_000)
+    environment = os.environ | {
+        "DATADECIDE_RAW_DIR": str(folder / "raw"),
+        "DATADECIDE_DB": str(folder / "datadecide.duckdb"),
+        "DATADECIDE_TEMP_DIR": str(folder / "tmp"),
+        "DATADECIDE_PSEUDONYM_KEY": "a key that only the benchmark uses",
+        "DATADECIDE_THREADS": THREADS,
+    }
+    landing = run(
+        [sys.executable, "-m", "extract", "wandb-files", folder / "export"], ROOT, environment
+    )
+    scans = [scan(folder, environment) for _ in range(3)]
+    scanned = min(found["scanned"] for found in scans)
+    stored = min(found["stored"] for found in scans)
+
+    dbt(folder, environment, "seed")
+    first, first_seconds = build(folder, environment)
+    # With the landed files out of reach, a build that reads one of them fails.
+    (folder / "raw" / "wandb").rename(folder / "raw" / "hidden")
+    second, second_seconds = build(folder, environment)
+    (folder / "raw" / "hidden").rename(folder / "raw" / "wandb")
+
+    landed_bytes = sum(
+        path.stat().st_size for path in (folder / "raw").rglob("*") if path.is_file()
+    )
+    size = f"{export_bytes / 1e6:.0f} MB"
+    peak = max(first.peak_bytes, second.peak_bytes, landing.peak_bytes)
+    small = megabytes < 500
+    return [
+        Ratio(size, "models : bare typed read_json scan of the landed files",
+              first_seconds / scanned, "x", "4" if small else "2",
+              f"{first_seconds:.2f} s : {scanned:.2f} s"),
+        Ratio(size, "models : that scan, stored as tables",
+              first_seconds / stored, "x", "", f"{first_seconds:.2f} s : {stored:.2f} s"),
+        Ratio(size, "second build, nothing new, no raw file within reach : first",
+              second_seconds / first_seconds, "x", "",
+              f"{second_seconds:.2f} s : {first_seconds:.2f} s"),
+        Ratio(size, "peak memory of landing and builds", peak / 1e9, "GB", "2",
+              f"landing {landing.peak_bytes / 1e9:.2f}, build {first.peak_bytes / 1e9:.2f}"),
+        Ratio(size, "landed files : JSON Lines", landed_bytes / export_bytes, "x", "0.125",
+              f"{landed_bytes / 1e6:.1f} MB"),
+        Ratio(size, "warehouse file : JSON Lines",
+              (folder / "datadecide.duckdb").stat().st_size / export_bytes, "x", "0.25",
+              f"{(folder / 'datadecide.duckdb').stat().st_size / 1e6:.1f} MB"),
+        Ratio(size, "landing rate", export_bytes / 1e6 / landing.seconds, "MB/s", "",
+              f"{landing.seconds:.1f} s"),
+    ]  # fmt: skip
+
+
+def write_export(folder: Path, target_bytes: int) -> int:
+    """An export of about that many bytes, as W&B's older exporters write it; its exact size."""
+    folder.mkdir(exist_ok=True)
+    runs, history = folder / "runs.jsonl", folder / "history.jsonl"
+    if not history.exists():
+        n_runs = max(1, target_bytes // BYTES_PER_RUN)
+        with runs.open("w") as run_lines, history.open("w") as history_lines:
+            for simulated in simulate_runs(n_runs, history_scale=HISTORY_SCALE):
+                run_lines.write(json.dumps(simulated.record) + "\n")
+                for row in simulated.history():
+                    history_lines.write(json.dumps(row) + "\n")
+    return runs.stat().st_size + history.stat().st_size
+
+
+def scan(folder: Path, environment: Mapping[str, str]) -> dict[str, float]:
+    database = folder / "scan.duckdb"
+    database.unlink(missing_ok=True)
+    cost = run(
+        [sys.executable, "-m", "bench.scan", folder / "raw", database, THREADS], ROOT, environment
+    )
+    database.unlink()
+    return json.loads(cost.output)
+
+
+def dbt(folder: Path, environment: Mapping[str, str], *arguments: str) -> Cost:
+    paths = ["--target-path", folder / "target", "--log-path", folder]
+    command = [Path(sys.executable).parent / "dbt", "--quiet", *arguments, *paths]
+    return run(command, ROOT, environment)
+
+
+def build(folder: Path, environment: Mapping[str, str]) -> tuple[Cost, float]:
+    """All models; the cost of the process, and the seconds from the first model to the last."""
+    cost = dbt(folder, environment, "run")
+    results: dict[str, Any] = json.loads((folder / "target" / "run_results.json").read_text())
+    moments = [
+        datetime.fromisoformat(timing[end])
+        for result in results["results"]
+        for timing in result["timing"]
+        for end in ("started_at", "completed_at")
+    ]
+    return cost, (max(moments) - min(moments)).total_seconds()

@@ -1,0 +1,115 @@
+"""A landing zone and a warehouse of its own for each test, driven as a user drives them."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+ROOT = Path(__file__).resolve().parents[3]
+SAMPLE = ROOT.parent / "shared" / "data" / "wandb"
+PSEUDONYM_KEY = "a key that only tests use"
+
+WITHOUT_TESTS = ("--exclude", "resource_type:unit_test", "resource_type:test")
+RUN_MARTS = (
+    "runs",
+    "run_classifications",
+    "run_configs",
+    "run_config_values",
+    "run_history",
+    "run_evals",
+)
+
+
+class Warehouse:
+    """A zone and a database below one folder; both tools run as real processes."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.raw = folder / "raw"
+        self.database = folder / "datadecide.duckdb"
+        folder.mkdir(parents=True, exist_ok=True)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return os.environ | {
+            "DATADECIDE_RAW_DIR": str(self.raw),
+            "DATADECIDE_DB": str(self.database),
+            "DATADECIDE_TEMP_DIR": str(self.folder / "tmp"),
+            "DATADECIDE_PSEUDONYM_KEY": PSEUDONYM_KEY,
+        }
+
+    def land_command(self, *paths: Path | str) -> list[str]:
+        return [sys.executable, "-m", "extract", "wandb-files", *map(str, paths)]
+
+    def land(self, *paths: Path | str, code: int = 0) -> dict[str, Any]:
+        """`wandb-files` on the paths; its JSON summary."""
+        done = subprocess.run(
+            self.land_command(*paths),
+            cwd=ROOT,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == code, done.stderr
+        return json.loads(done.stdout)
+
+    def dbt_command(self, *arguments: str) -> list[str]:
+        dbt = str(Path(sys.executable).parent / "dbt")
+        paths = ["--target-path", str(self.folder / "target"), "--log-path", str(self.folder)]
+        return [dbt, "--quiet", *arguments, *paths]
+
+    def dbt(self, *arguments: str) -> None:
+        """A dbt command that must succeed."""
+        done = subprocess.run(
+            self.dbt_command(*arguments),
+            cwd=ROOT,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    def build(self, *, tests: bool = False) -> None:
+        """All seeds and models; with ``tests`` also every data test (unit tests run once)."""
+        self.dbt("build", *(WITHOUT_TESTS[:2] if tests else WITHOUT_TESTS))
+
+    def query(self, sql: str) -> list[tuple[Any, ...]]:
+        with duckdb.connect(str(self.database), read_only=True) as con:
+            return con.execute(sql).fetchall()
+
+    def rows(self, sql: str) -> list[dict[str, Any]]:
+        with duckdb.connect(str(self.database), read_only=True) as con:
+            cursor = con.execute(sql)
+            names = [column[0] for column in cursor.description]
+            return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+
+def assert_same_marts(one: Warehouse, other: Warehouse, marts: Iterable[str] = RUN_MARTS) -> None:
+    """Every mart holds the same rows in both warehouses, duplicates counted."""
+    with duckdb.connect() as con:
+        con.execute(f"attach '{one.database}' as one (read_only)")
+        con.execute(f"attach '{other.database}' as other (read_only)")
+        for mart in marts:
+            for left, right in (("one", "other"), ("other", "one")):
+                extra = con.execute(
+                    f"select * from {left}.marts.{mart} except all "
+                    f"select * from {right}.marts.{mart} limit 3"
+                ).fetchall()
+                assert not extra, f"only in {left}.{mart}: {extra}"
+
+
+def write_jsonl(path: Path, records: Iterable[Any]) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", encoding="utf-8") as stream:
+        for record in records:
+            stream.write(json.dumps(record) + "\n")
+    return path
