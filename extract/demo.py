@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from extract.landing import LandingZone
 from extract.privacy import Pseudonymiser
-from extract.simulator.wandb import simulate_runs
-from extract.wandb_files import SOURCE, ExportInput, RecordLander
+from extract.simulator.wandb import SimulatedRun, simulate_runs
+from extract.wandb_files import SOURCE, ExportInput, RecordLander, check_key
 
 # Simulated people need pseudonyms that are the same on every machine, not secret ones.
 DEMO_KEY = "the demo simulates people too"
@@ -15,12 +16,13 @@ DEMO_KEY = "the demo simulates people too"
 
 def land(zone: LandingZone, n_runs: int) -> dict[str, Any]:
     """Land ``n_runs`` simulated runs unless this very simulation has landed before."""
+    pseudonymiser = Pseudonymiser(DEMO_KEY)
     fingerprint = f"demo wandb {n_runs} runs"
     with zone.locked(SOURCE):
+        check_key(zone, pseudonymiser)
         for manifest in zone.manifests(SOURCE):
             if manifest.input_sha256 == fingerprint:
                 return _summary(n_runs, 0, manifest.batch_id)
-        pseudonymiser = Pseudonymiser(DEMO_KEY)
         with zone.batch(
             SOURCE,
             {"command": "demo", "runs": n_runs},
@@ -29,11 +31,16 @@ def land(zone: LandingZone, n_runs: int) -> dict[str, Any]:
         ) as batch:
             export = ExportInput((), entity="ml-moe", project="ft-scaling")
             lander = RecordLander(batch, export, pseudonymiser)
-            simulated = list(simulate_runs(n_runs))
-            lander.land((line, run.record) for line, run in enumerate(simulated, start=1))
-            for run in simulated:
-                lander.land((line, row) for line, row in enumerate(run.history(), start=1))
+            lander.land(_documents(list(simulate_runs(n_runs))))
     return _summary(n_runs, n_runs, batch.manifest.batch_id)
+
+
+def _documents(runs: Sequence[SimulatedRun]) -> Iterator[tuple[int, dict[str, Any]]]:
+    """All runs, then all history, as one export: an item is told once, when all of it is known."""
+    for line, run in enumerate(runs, start=1):
+        yield line, run.record
+    for run in runs:
+        yield from enumerate(run.history(), start=1)
 
 
 def _summary(asked: int, landed: int, batch_id: str) -> dict[str, Any]:

@@ -209,7 +209,7 @@ class Batch:
         for temporary, landed in self._closed:
             final = self._zone.root / landed.path
             final.parent.mkdir(parents=True, exist_ok=True)
-            os.replace(temporary, final)
+            temporary.replace(final)
             _fsync_directory(final.parent)
         self.manifest.files = [landed for _, landed in self._closed]
         self.manifest.finished_at = utc_now()
@@ -221,7 +221,7 @@ class Batch:
             os.fsync(stream.fileno())
         final = self._zone.manifest_path(self.manifest.source, self.manifest.batch_id)
         final.parent.mkdir(parents=True, exist_ok=True)
-        os.replace(temporary, final)
+        temporary.replace(final)
         _fsync_directory(final.parent)
         shutil.rmtree(self._tmp, ignore_errors=True)
         return self.manifest
@@ -320,5 +320,3 @@ def _fsync_directory(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-

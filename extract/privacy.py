@@ -13,9 +13,9 @@ from __future__ import annotations
 import hmac
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from extract.errors import UsageError
 
@@ -50,12 +50,39 @@ _READABLE_COMPONENT = re.compile(
     | \.{0,2}
     """
 )
-_WHOLE_PATH = re.compile(r"(?:~[^/\s]*/|/|[A-Za-z]:[\\/]|file:/)[^\n]*")
-_PATH_IN_TEXT = re.compile(
-    r"(?<![\w./\\@>-])(?:file:/+|~[\w.-]*/|/|[A-Za-z]:\\)[^\s'\"`,;|<>()\[\]{}]*"
+# How an absolute path begins, one below a home directory, or one that climbs out of its own.
+_ROOT = r"(?:/|~[^/\s]*/|(?:\.\.?/)*\.\./|[A-Za-z]:[\\/]|file:/|\\\\[\w.$-]+\\)"
+# A text that is a path and nothing else, quoted or assigned perhaps. It may hold spaces, but what
+# looks like a further option makes it a command line.
+_WHOLE_PATH = re.compile(
+    r"(?P<before>(?:--?[\w.-]+=)?(?P<quote>['\"]?))"
+    rf"(?P<path>{_ROOT}(?:(?! --?[A-Za-z])[^\n'\"])*)(?P<after>(?P=quote))"
 )
-_SSH_REMOTE_OR_EMAIL = re.compile(r"[\w.+%-]+@[\w-]+(?:\.[\w-]+)+(?::[^\s'\",;]*)?")
-_URL_CREDENTIALS_AND_PATH = re.compile(r"(?<=://)[^\s'\"]+")
+_PATH_IN_TEXT = re.compile(
+    r"""(?x)
+    (?<=')(?:ROOT)[^'\n]*(?=') | (?<=")(?:ROOT)[^"\n]*(?=")     # quoted: up to the other quote
+    | (?: (?<![\w./\\~-])(?:file:/+|~[\w.-]*/|(?:\.\.?/)*\.\./|/|[A-Za-z]:\\|\\\\(?=[\w.$-]+\\))
+        | (?:(?<=^-[A-Za-z])|(?<=\s-[A-Za-z]))/                 # -I/usr/include
+      ) [^\s'"`,;|<>()\[\]{}]*
+    """.replace("ROOT", _ROOT)
+)
+# Keys that are paths, and W&B's metrics of a disk: system.disk./data.usageGB.
+_PATH_KEY = re.compile(
+    rf"(?P<before>(?:system[./])?disk\.|)(?P<path>{_ROOT}.*?)(?P<after>\.usage\w+|\.in|\.out|)"
+)
+# `recall@0.5` is a metric: a domain ends in letters. Begun in the middle of a word, a long one
+# without an @ would be scanned once for each of its letters.
+_SSH_REMOTE_OR_EMAIL = re.compile(
+    r"(?<![\w.+%-])[\w.+%-]+@[\w-]+(?:\.[\w-]+)*\.[^\W\d_][\w-]+(?::[^\s'\",;]*)?"
+)
+
+
+class _Known(NamedTuple):
+    """What is known of the run whose record is cleaned."""
+
+    clear: list[str]  # personal values, to be replaced wherever they occur
+    identity: set[str]  # texts that stay when they are the whole of a value
+    run: set[str]  # its id and name, which also stay in paths
 
 
 class Pseudonymiser:
@@ -94,7 +121,7 @@ class Pseudonymiser:
         content = clear.encode("utf-8", "surrogatepass")
         return PREFIX + hmac.digest(self._key, content, "sha256").hex()[:DIGEST_CHARACTERS]
 
-    def path(self, path: str) -> str:
+    def path(self, path: str, readable: Collection[str] = ()) -> str:
         """A file path with every component hashed that is not on the allow-list."""
         if self._key is None:
             return path
@@ -102,30 +129,41 @@ class Pseudonymiser:
         return "".join(
             part
             if part in "/\\" or part in ("~", "file:") or re.fullmatch(r"[A-Za-z]:", part)
-            or _READABLE_COMPONENT.fullmatch(part)
+            or part in readable or _READABLE_COMPONENT.fullmatch(part)
             else self.hash(part)
             for part in parts
         )  # fmt: skip
 
-    def text(self, text: str, clear_values: Iterable[str] = ()) -> str:
+    def text(
+        self, text: str, clear_values: Iterable[str] = (), readable: Collection[str] = ()
+    ) -> str:
         """A text with its paths, e-mail addresses and the given clear values replaced."""
         if self._key is None:
             return text
         if "@" in text:
             text = _SSH_REMOTE_OR_EMAIL.sub(lambda found: self.hash(found[0]), text)
         if "/" in text or "\\" in text:
-            if _WHOLE_PATH.fullmatch(text):
-                text = self.path(text)
+            if whole := _WHOLE_PATH.fullmatch(text):
+                text = whole["before"] + self.path(whole["path"], readable) + whole["after"]
             else:
-                text = _PATH_IN_TEXT.sub(
-                    lambda found: self.path(found[0]) if len(found[0]) > 1 else found[0], text
-                )
+                text = _PATH_IN_TEXT.sub(lambda found: self.path(found[0], readable), text)
         for clear in clear_values:
             if clear in text:
                 text = re.sub(
                     rf"(?<![A-Za-z0-9]){re.escape(clear)}(?![A-Za-z0-9])", self.hash(clear), text
                 )
         return text
+
+    def remote(self, remote: str) -> str:
+        """A git remote: its scheme is all that is neither host nor account nor repository."""
+        scheme, separator, rest = remote.rpartition("://")
+        return scheme + separator + self.hash(rest) if re.search(r"[/:@\\]", remote) else remote
+
+    def name(self, key: str) -> str:
+        """A key of an object, which may be a path or an address."""
+        if ("/" in key or "\\" in key) and (found := _PATH_KEY.fullmatch(key)):
+            return found["before"] + self.path(found["path"]) + found["after"]
+        return self.text(key) if "@" in key else key
 
     def run(self, record: dict[str, Any]) -> dict[str, Any]:
         """A run record without personal data. Identity fields of the run itself stay."""
@@ -135,10 +173,11 @@ class Pseudonymiser:
         clear = [value for value in _personal_values(record) if value not in identity]
         # Longest first: an e-mail address before the user name that it contains.
         clear = sorted(set(clear), key=len, reverse=True)
+        known = _Known(clear, identity, {str(record.get(key)) for key in ("run_id", "run_name")})
         return {
             key: value
             if key in IDENTITY_KEYS and isinstance(value, str)
-            else self._walk(value, key, clear, identity)
+            else self._walk(value, key, known)
             for key, value in record.items()
         }
 
@@ -146,24 +185,23 @@ class Pseudonymiser:
         """A history row whose text values (media paths, mostly) hold no personal data."""
         if self._key is None:
             return row
+        run = {str(row.get("run_id"))}
         return {
             key: value
             if key == "run_id" or not isinstance(value, str | dict | list)
-            else self._walk(value, key, (), {str(row.get("run_id"))})
+            else self._walk(value, key, _Known([], run, run))
             for key, value in row.items()
         }
 
-    def _walk(self, value: Any, key: str, clear: Iterable[str], identity: set[str]) -> Any:
+    def _walk(self, value: Any, key: str, known: _Known) -> Any:
         if isinstance(value, str):
-            if value in identity:
+            if value in known.identity:
                 return value
             if key in PERSONAL_KEYS:
                 return self.hash(value)
             if key == "remote":
-                return _URL_CREDENTIALS_AND_PATH.sub(
-                    lambda found: self.hash(found[0]), self.text(value, clear)
-                )
-            return self.text(value, clear)
+                return self.remote(value)
+            return self.text(value, known.clear, known.run)
         if isinstance(value, dict):
             if key == "slurm":
                 return {
@@ -176,21 +214,16 @@ class Pseudonymiser:
                     name: None if item is None else self.hash(str(item))
                     for name, item in value.items()
                 }
-            return {
-                (self.text(name, clear) if name.startswith(("/", "~", "C:")) else name): self._walk(
-                    item, name, clear, identity
-                )
-                for name, item in value.items()
-            }
+            return {self.name(name): self._walk(item, name, known) for name, item in value.items()}
         if isinstance(value, list):
-            return [self._walk(item, key, clear, identity) for item in value]
+            return [self._walk(item, key, known) for item in value]
         return value
 
 
 def _personal_values(record: dict[str, Any]) -> list[str]:
     """The clear names in a record's known places, to be found again anywhere else in it."""
     found: list[str] = []
-    for holder in (record, record.get("wandb_metadata"), record.get("system_attrs")):
+    for holder in (record, *map(record.get, ("wandb_metadata", "system_attrs", "extra"))):
         if not isinstance(holder, dict):
             continue
         for key in PERSONAL_KEYS:

@@ -13,11 +13,15 @@ def summarise(zone: LandingZone) -> list[dict[str, Any]]:
     refused: dict[str, int] = {}
     for manifest in zone.manifests():
         refused[manifest.source] = refused.get(manifest.source, 0) + manifest.n_refused
+        counted: set[str] = set()
         for landed in manifest.files:
             entry = found.setdefault(
                 (manifest.source, landed.kind),
-                {"source": manifest.source, "kind": landed.kind, "files": 0, "rows": 0, "bytes": 0},
-            )
+                {"source": manifest.source, "kind": landed.kind, "batches": 0, "files": 0,
+                 "rows": 0, "bytes": 0},
+            )  # fmt: skip
+            entry["batches"] += landed.kind not in counted
+            counted.add(landed.kind)
             entry["files"] += 1
             entry["rows"] += landed.rows
             entry["bytes"] += landed.bytes
@@ -30,11 +34,14 @@ def print_table(summary: list[dict[str, Any]], stream: TextIO) -> None:
     if not summary:
         print("nothing has landed here yet; try: python -m extract demo", file=stream)
         return
-    print(f"{'source':10} {'kind':10} {'files':>6} {'rows':>12} {'MB':>9}  newest", file=stream)
+    print(
+        f"{'source':10} {'kind':10} {'batches':>7} {'files':>6} {'rows':>12} {'MB':>9}  newest",
+        file=stream,
+    )
     for entry in summary:
         print(
-            f"{entry['source']:10} {entry['kind']:10} {entry['files']:6} {entry['rows']:12,} "
-            f"{entry['bytes'] / 1e6:9.2f}  {entry['newest']}",
+            f"{entry['source']:10} {entry['kind']:10} {entry['batches']:7} {entry['files']:6} "
+            f"{entry['rows']:12,} {entry['bytes'] / 1e6:9.2f}  {entry['newest']}",
             file=stream,
         )
     errors = {entry["source"]: entry["refused"] for entry in summary if entry["refused"]}

@@ -148,12 +148,14 @@ def land(
 
 
 def check_key(zone: LandingZone, pseudonymiser: Pseudonymiser) -> None:
-    """One zone, one key: under two keys the same person would become two."""
+    """One zone, one key: under two keys, or a key and none, the same person would become two."""
     for manifest in zone.manifests(SOURCE):
-        if manifest.pseudonym_key_id not in (None, pseudonymiser.key_id):
+        holds_data = any(entry.kind != "outcomes" for entry in manifest.files)
+        if holds_data and manifest.pseudonym_key_id != pseudonymiser.key_id:
+            how = "with another pseudonym key" if manifest.pseudonym_key_id else "in clear text"
             raise UsageError(
-                f"the zone {zone.root} was landed with another pseudonym key "
-                f"(batch {manifest.batch_id}): set the original key, or land into another --raw-dir"
+                f"the zone {zone.root} was landed {how} (batch {manifest.batch_id}): set the "
+                "original key, or --keep-personal if there was none, or land into another --raw-dir"
             )
 
 
@@ -170,9 +172,7 @@ def _digest(export: ExportInput) -> str:
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
-def _land_refusal(
-    zone: LandingZone, refused: Outcome, pseudonymiser: Pseudonymiser
-) -> Manifest:
+def _land_refusal(zone: LandingZone, refused: Outcome, pseudonymiser: Pseudonymiser) -> Manifest:
     with zone.batch(SOURCE, {"command": "wandb-files"}) as batch:
         batch.outcome(_private(refused, pseudonymiser))
         message = refused.message
@@ -225,7 +225,7 @@ def _documents(export: ExportInput) -> Iterator[tuple[int, Any] | InputError]:
         yield InputError("empty", "is empty: nothing to land; export it again")
 
 
-def _malformed(number: int, is_last: bool, problem: Exception) -> InputError:  # noqa: FBT001
+def _malformed(number: int, is_last: bool, problem: Exception) -> InputError:
     if is_last:
         return InputError(
             "truncated_line",

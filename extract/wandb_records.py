@@ -190,7 +190,9 @@ def _decoded(payload: Any, name: str) -> dict[str, Any] | None:
         try:
             payload = json.loads(payload)
         except ValueError as problem:
-            raise InputError("broken_payload", f"has a {name} that is not JSON: {problem}") from None
+            raise InputError(
+                "broken_payload", f"has a {name} that is not JSON: {problem}"
+            ) from None
     if payload is None or isinstance(payload, dict):
         return payload
     raise InputError(

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 import zstandard
+from extract_testing import a_row, peak_memory, write_jsonl
 
-from conftest import a_row, peak_memory, write_jsonl
 from extract import inputs
 from extract.errors import InputError
 from extract.inputs import Line, lines

@@ -17,8 +17,7 @@ from typing import Any
 
 import duckdb
 import pytest
-
-from conftest import (
+from extract_testing import (
     KEY,
     PROJECT,
     ROOT,
@@ -34,6 +33,7 @@ from conftest import (
     summary_of,
     write_jsonl,
 )
+
 from extract import landing, wandb_files
 from extract.landing import LandingZone, Outcome, dump_json, file_sha256
 from extract.privacy import Pseudonymiser
@@ -233,9 +233,7 @@ def test_killed_at_every_step_of_a_commit_the_next_call_completes(
     orphans = whole = step = 0
     while True:
         zone = LandingZone(tmp_path / f"raw-{step}")
-        code = run_to_end(
-            land_and_die_at_call, call, step, after=after, args=(zone.root, exports)
-        )
+        code = run_to_end(land_and_die_at_call, call, step, after=after, args=(zone.root, exports))
         check_zone(zone, leftovers=True)
         if code == 0:
             break
@@ -476,9 +474,7 @@ def test_the_summary_of_a_zone_killed_half_way_counts_whole_batches_only(
     zone: LandingZone, exports: list[Path]
 ) -> None:
     land_in_small_parts(zone.root, exports[:1])
-    code = run_to_end(
-        land_and_die_at_call, "replace", 2, after=True, args=(zone.root, exports[:2])
-    )
+    code = run_to_end(land_and_die_at_call, "replace", 2, after=True, args=(zone.root, exports[:2]))
     assert code == -signal.SIGKILL
     rows = {
         entry["kind"]: entry["rows"]

@@ -10,8 +10,7 @@ from typing import Any
 
 import duckdb
 import pytest
-
-from conftest import (
+from extract_testing import (
     ENTITY,
     PROJECT,
     RUN_ID,
@@ -26,6 +25,7 @@ from conftest import (
     summary_of,
     write_jsonl,
 )
+
 from extract import wandb_files
 from extract.errors import UsageError
 from extract.landing import LandingZone
@@ -452,7 +452,8 @@ def as_json_text(folder: Path, source: Path) -> None:
         others = ", ".join(other for other in PAYLOADS if other != name)
         copy_to(
             folder / f"wandb_runs_{name}.parquet",
-            f"select * exclude ({others}) replace ({name}::json::varchar as {name}) from {{source}}",
+            f"select * exclude ({others}) replace ({name}::json::varchar as {name})"
+            " from {source}",
             source,
         )
 

@@ -8,8 +8,8 @@ import math
 from typing import Any
 
 import pytest
+from extract_testing import RUN_ID, a_row, a_run
 
-from conftest import RUN_ID, a_row, a_run
 from extract.errors import InputError
 from extract.wandb_records import HistoryRecord, RunRecord, parse, parts
 
@@ -92,7 +92,7 @@ SHAPES: dict[str, dict[str, Any]] = {
     | {"system_attrs": {"rawconfig": wrapped(CONFIG)}},
     "flat, payloads repeated": LANDED | {"system_attrs": REPEATED},
     "flat, empty payloads and full attributes": LANDED
-    | dict.fromkeys(PAYLOADS, {}) | {"system_attrs": json.dumps(REPEATED)},
+    | {name: {} for name in PAYLOADS} | {"system_attrs": json.dumps(REPEATED)},
     # 1.2 dr_wandb 3.x
     "run and exported_at": {
         "run": {
@@ -283,7 +283,12 @@ def test_an_array_holds_many_rows_and_may_hold_none() -> None:
 
 
 def test_rows_of_a_nested_list_belong_to_the_run_that_holds_them() -> None:
-    document = {"run_id": "r", "entity": "e", "project": "p", "history": [{"_step": 1}, {"_step": 2}]}
+    document = {
+        "run_id": "r",
+        "entity": "e",
+        "project": "p",
+        "history": [{"_step": 1}, {"_step": 2}],
+    }
     assert list(parse(document)) == [
         HistoryRecord({"run_id": "r", "step": 1}, "e", "p"),
         HistoryRecord({"run_id": "r", "step": 2}, "e", "p"),

@@ -10,14 +10,14 @@ with
 config_values as (
 
     select * from {{ ref('int_run_configs__flattened') }}
-    where list_contains({{ core + ['wandb_config'] }}, key)
+    where key in {{ sql_list(core + ['wandb_config']) }}
 
 ),
 
 arguments as (
 
     select * from {{ ref('int_runs__arguments_parsed') }}
-    where list_contains({{ hydrated + ['wandb_config'] }}, key)
+    where key in {{ sql_list(hydrated + ['wandb_config']) }}
 
 ),
 
@@ -56,7 +56,7 @@ all_candidates as (
 
     select
         candidates.*,
-1 as depth
+        1 as depth
     from candidates
     where candidates.key != 'wandb_config'
     union all
@@ -68,7 +68,7 @@ all_candidates as (
         2 as depth
 
     from nested
-    where list_contains({{ hydrated }}, trim(split_part(nested.assignment, '=', 1)))
+    where trim(split_part(nested.assignment, '=', 1)) in {{ sql_list(hydrated) }}
 
 ),
 
