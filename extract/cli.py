@@ -112,11 +112,7 @@ def wandb_files(
 def demo(
     raw_dir: Annotated[
         Path,
-        typer.Option(
-            "--raw-dir",
-            envvar="DATADECIDE_DEMO_RAW_DIR",
-            help="The demo's own zone; demo and real data never mix.",
-        ),
+        typer.Option("--raw-dir", help="The demo's own zone; demo and real data never mix."),
     ] = DEMO_RAW_DIR,
     runs: Annotated[int, typer.Option(help="How many runs to simulate.", min=1)] = 320,
 ) -> None:
