@@ -31,7 +31,6 @@ test: lint check-python check-demo ## everything that CI checks
 lint: $(VENV)/.installed ## ruff and sqlfluff
 	@$(BIN)/ruff check --quiet extract scripts tests bench
 	@$(BIN)/ruff format --quiet --check extract scripts tests bench
-	@$(BIN)/sqlfluff lint --nofail --disable-progress-bar --processes 2 models tests > /dev/null
 	@$(BIN)/sqlfluff lint --disable-progress-bar --processes 2 models tests
 
 check-python: $(VENV)/.installed ## the Python tests

@@ -103,6 +103,8 @@ def wandb_files(
         )
     for message in summary.messages:
         print(f"refused: {message}", file=sys.stderr)
+    if untold := summary.refused - len(summary.messages):
+        print(f"refused: {untold} more; see staging.stg_wandb__outcomes", file=sys.stderr)
     print(summary.as_json())
     if summary.refused:
         raise typer.Exit(1)
@@ -137,8 +139,9 @@ def status(raw_dir: RawDir = DEFAULT_RAW_DIR) -> None:
         python -m extract status
     """
     with exit_codes():
-        summary = status_module.summarise(LandingZone(raw_dir))
-        status_module.print_table(summary, sys.stderr)
+        zone = LandingZone(raw_dir)
+        summary = status_module.summarise(zone)
+        status_module.print_table(zone, summary, sys.stderr)
         print(json.dumps({"command": "status", "raw_dir": os.fspath(raw_dir), "sources": summary}))
 
 

@@ -19,6 +19,7 @@ import fcntl
 import hashlib
 import json
 import os
+import re
 import secrets
 import shutil
 import sys
@@ -33,6 +34,7 @@ from urllib.parse import quote
 import zstandard
 
 from extract import __version__
+from extract.errors import ExtractError, UsageError
 
 # A part this large keeps a scan of the zone parallel (DuckDB reads a compressed file with one
 # thread, several files with several) while one batch of a usual project stays one or two files.
@@ -44,6 +46,11 @@ MANIFEST_REFUSALS = 20
 # File systems allow 255 bytes. Two names that are cut to the same folder are still told apart, by
 # the manifests.
 FOLDER_CHARACTERS = 200
+
+_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+# DuckDB takes the first two for a pattern in a file's name, the third for a query; the quote would
+# end the name in SQL.
+UNREADABLE_IN_PATHS = frozenset("[\\?'")
 
 UNKNOWN_PROJECT = ("_unknown", "_unknown")
 
@@ -150,6 +157,9 @@ class Batch:
         self._writers: dict[tuple[str | None, str | None, str], _PartWriter] = {}
         self._closed: list[tuple[Path, LandedFile]] = []
         self._parts = 0
+        # What marks the batch as unfinished, from before its first file until after its manifest.
+        self._tmp.mkdir(parents=True)
+        _fsync_directory(self._tmp.parent)
 
     def write(self, kind: str, entity: str | None, project: str | None, record: bytes) -> None:
         """Append one JSON document (without newline) to the landed files of its project."""
@@ -213,7 +223,6 @@ class Batch:
             _fsync_directory(final.parent)
         self.manifest.files = [landed for _, landed in self._closed]
         self.manifest.finished_at = utc_now()
-        self._tmp.mkdir(parents=True, exist_ok=True)
         temporary = self._tmp / "manifest.json"
         with open(temporary, "wb") as stream:
             stream.write(dump_json(asdict(self.manifest)))
@@ -230,13 +239,18 @@ class Batch:
         """Forget the batch; nothing of it has landed."""
         for writer in self._writers.values():
             writer.abandon()
-        shutil.rmtree(self._tmp, ignore_errors=True)
+        self._zone.discard(self.manifest.source, self.manifest.batch_id)
 
 
 class LandingZone:
     """A raw directory. Reading needs no lock; writing happens inside ``locked``."""
 
     def __init__(self, root: Path) -> None:
+        if unreadable := UNREADABLE_IN_PATHS.intersection(str(root)):
+            raise UsageError(
+                f"the raw directory {root} has {' '.join(sorted(unreadable))} in its path, which "
+                "DuckDB cannot read below; choose another one"
+            )
         self.root = root
 
     def manifest_path(self, source: str, batch_id: str) -> Path:
@@ -245,9 +259,16 @@ class LandingZone:
     def manifests(self, source: str | None = None) -> Iterator[Manifest]:
         """All landed batches, oldest first."""
         for path in sorted(self.root.glob(f"_manifests/{source or '*'}/*.json")):
-            content = json.loads(path.read_text(encoding="utf-8"))
-            files = [LandedFile(**entry) for entry in content.pop("files")]
-            yield Manifest(**content, files=files)
+            try:
+                content = json.loads(path.read_text(encoding="utf-8"))
+                files = [LandedFile(**entry) for entry in content.pop("files")]
+                manifest = Manifest(**content, files=files)
+            except (ValueError, KeyError, TypeError) as problem:
+                raise ExtractError(
+                    f"the manifest {path} cannot be read ({problem}); restore it from a copy of "
+                    "the zone, or delete it and land its inputs again"
+                ) from problem
+            yield manifest
 
     @contextmanager
     def locked(self, source: str) -> Iterator[None]:
@@ -260,7 +281,8 @@ class LandingZone:
             except BlockingIOError:
                 print(f"waiting for another extractor of {source} to finish", file=sys.stderr)
                 fcntl.flock(lock, fcntl.LOCK_EX)
-            self._remove_unfinished(source)
+            for unfinished in (self.root / "_tmp").glob(f"{source}-*"):
+                self.discard(source, unfinished.name)
             yield  # the kernel releases the lock, also when the process is killed
 
     @contextmanager
@@ -276,27 +298,38 @@ class LandingZone:
             batch.abandon()
             raise
 
-    def _remove_unfinished(self, source: str) -> None:
-        """Delete files of batches without a manifest: their writer was killed."""
-        for leftover in (self.root / "_tmp").glob(f"{source}-*"):
-            shutil.rmtree(leftover, ignore_errors=True)
-        landed = {path.stem for path in self.root.glob(f"_manifests/{source}/*.json")}
-        for path in (self.root / source).glob(f"**/{source}-*"):
-            if path.is_file() and path.name.rsplit("-", 1)[0] not in landed:
+    def discard(self, source: str, batch_id: str) -> None:
+        """Remove what is left of a batch that has a temporary folder, which goes last.
+
+        Files that have neither a manifest nor a temporary folder are not touched: they belong to
+        a zone that was copied without its manifests, or is still being copied.
+        """
+        if not self.manifest_path(source, batch_id).exists():
+            for path in (self.root / source).glob(f"**/{batch_id}-*"):
                 path.unlink()
+        shutil.rmtree(self.root / "_tmp" / batch_id, ignore_errors=True)
+
+    def unlisted_files(self) -> list[Path]:
+        """Landed files that no manifest lists; no model reads them."""
+        listed = {landed.path for manifest in self.manifests() for landed in manifest.files}
+        return [
+            path
+            for path in self.root.glob("*/*/*/*/*")
+            if path.is_file() and str(path.relative_to(self.root)) not in listed
+        ]
 
 
 def dump_json(value: Mapping[str, Any], *, sort_keys: bool = False) -> bytes:
     """Compact UTF-8 JSON. Big integers stay exact; NaN and Infinity are written bare, as W&B does.
 
     A lone surrogate cannot be written as UTF-8 and would make DuckDB refuse the whole file: it
-    becomes U+FFFD.
+    becomes the text of its escape, so that two of them stay different.
     """
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=sort_keys)
     try:
         return text.encode()
     except UnicodeEncodeError:
-        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").encode()
+        return _LONE_SURROGATE.sub(lambda found: f"\\\\u{ord(found[0]):04x}", text).encode()
 
 
 def file_sha256(path: Path) -> str:

@@ -77,6 +77,16 @@ _SSH_REMOTE_OR_EMAIL = re.compile(
 )
 
 
+# Keys and flags whose value is a path, also a relative one: `scratch/asimov/out` names a person.
+# Not a bare `path`: W&B's own references to media files are that.
+_NAMES_A_PATH = re.compile(
+    r"(?:.*_)?dir|.*_(?:path|file|folder)|root|executable|program|codePath|codePathLocal"
+)
+# A model or data set of the suite on the hub, which is public.
+_HUB_ID = re.compile(r"allenai/[\w.+-]+")
+_FLAG = re.compile(r"--?(?P<name>[A-Za-z][\w.-]*)(?P<assignment>=)?(?P<value>.*)", re.DOTALL)
+
+
 class _Known(NamedTuple):
     """What is known of the run whose record is cleaned."""
 
@@ -201,6 +211,8 @@ class Pseudonymiser:
                 return self.hash(value)
             if key == "remote":
                 return self.remote(value)
+            if _NAMES_A_PATH.fullmatch(key):
+                return self._path_value(value, known)
             return self.text(value, known.clear, known.run)
         if isinstance(value, dict):
             if key == "slurm":
@@ -216,8 +228,33 @@ class Pseudonymiser:
                 }
             return {self.name(name): self._walk(item, name, known) for name, item in value.items()}
         if isinstance(value, list):
-            return [self._walk(item, key, known) for item in value]
+            return (
+                self._arguments(value, known)
+                if key == "args"
+                else [self._walk(item, key, known) for item in value]
+            )
         return value
+
+    def _path_value(self, value: str, known: _Known) -> str:
+        """The value of a key that names a path; relative ones are hashed like absolute ones."""
+        clean = self.text(value, known.clear, known.run)
+        if clean != value or not re.search(r"[/\\]", value) or _HUB_ID.fullmatch(value):
+            return clean
+        return self.path(value, known.run)
+
+    def _arguments(self, tokens: list[Any], known: _Known) -> list[Any]:
+        """A command line: what follows a flag is a value of the key that the flag names."""
+        clean, key = [], "args"
+        for token in tokens:
+            flag = _FLAG.fullmatch(token) if isinstance(token, str) else None
+            if flag:
+                key = flag["name"].replace("-", "_")
+            if flag and flag["assignment"] and _NAMES_A_PATH.fullmatch(key):
+                value = self._path_value(flag["value"], known)
+                clean.append(token[: flag.start("value")] + value)
+            else:
+                clean.append(self._walk(token, "args" if flag else key, known))
+        return clean
 
 
 def _personal_values(record: dict[str, Any]) -> list[str]:

@@ -29,7 +29,7 @@ def summarise(zone: LandingZone) -> list[dict[str, Any]]:
     return [entry | {"refused": refused[source]} for (source, _), entry in sorted(found.items())]
 
 
-def print_table(summary: list[dict[str, Any]], stream: TextIO) -> None:
+def print_table(zone: LandingZone, summary: list[dict[str, Any]], stream: TextIO) -> None:
     """The summary for a person."""
     if not summary:
         print("nothing has landed here yet; try: python -m extract demo", file=stream)
@@ -42,6 +42,12 @@ def print_table(summary: list[dict[str, Any]], stream: TextIO) -> None:
         print(
             f"{entry['source']:10} {entry['kind']:10} {entry['batches']:7} {entry['files']:6} "
             f"{entry['rows']:12,} {entry['bytes'] / 1e6:9.2f}  {entry['newest']}",
+            file=stream,
+        )
+    if unlisted := len(zone.unlisted_files()):
+        print(
+            f"{unlisted} files are in no manifest and are not read: was the zone copied without "
+            "its _manifests folder?",
             file=stream,
         )
     errors = {entry["source"]: entry["refused"] for entry in summary if entry["refused"]}

@@ -186,7 +186,8 @@ def _private(outcome: Outcome, pseudonymiser: Pseudonymiser) -> Outcome:
     message = name + (outcome.message or "").removeprefix(outcome.item)
     if len(name) < len(outcome.item):
         message = message.replace(outcome.item, name)
-    return Outcome(**(vars(outcome) | {"item": name, "message": pseudonymiser.text(message)}))
+    private = {"item": pseudonymiser.text(name), "message": pseudonymiser.text(message)}
+    return Outcome(**(vars(outcome) | private))
 
 
 def _land_input(
@@ -194,7 +195,10 @@ def _land_input(
 ) -> Manifest:
     with zone.batch(
         SOURCE,
-        {"command": "wandb-files", "inputs": [path.name for path in export.paths]},
+        {
+            "command": "wandb-files",
+            "inputs": [pseudonymiser.text(path.name) for path in export.paths],
+        },
         input_sha256=digest,
         exported_at=export.exported_at,
         pseudonym_key_id=pseudonymiser.key_id,
@@ -297,6 +301,12 @@ class RecordLander:
                 "no_project",
                 "has no entity or project, and a W&B run id is unique only within its project; "
                 "say which with --entity and --project",
+            )
+        if "/" in entity + project:
+            raise InputError(
+                "bad_project",
+                f"is of {entity!r}, {project!r}: neither may hold a slash, which separates them in "
+                "a run's path",
             )
         key = (entity, project, run_id, record.exported_at)
         if key in self._run_lines:

@@ -44,7 +44,14 @@ def documents(paths: Sequence[Path]) -> Iterator[tuple[int, Any] | InputError]:
     """(row, document) for each row of a Parquet file, or for each run of several components."""
     con = duckdb.connect()
     try:
-        if len(paths) == 1 and component_of(paths[0]) is None:
+        if len(paths) == 1 and (component := component_of(paths[0])):
+            # Landed alone it would be a snapshot of the run that lacks everything else.
+            yield InputError(
+                "lone_component",
+                f"is one part of an export, its {component}; land its folder, or all parts in one "
+                "call",
+            )
+        elif len(paths) == 1:
             for number, row in _rows(con, paths[0]):
                 yield number, {k: v for k, v in row.items() if v is not None}
         else:

@@ -53,6 +53,8 @@ REPEATED_IN_ATTRS = {
     "metadata": "wandb_metadata",
 }
 
+EVALUATIONS = "oe_eval_metrics"
+
 HISTORY_CORE_METRICS = ("train_loss", "learning_rate", "total_tokens")
 HISTORY_FIELDS = ("run_id", "step", "timestamp", "runtime", *HISTORY_CORE_METRICS, "metrics")
 _HISTORY_CONTAINERS = ("metrics", "extra", "extra_cols")
@@ -172,6 +174,7 @@ def _run(record: dict[str, Any], exported_at: Any) -> RunRecord:
                 fields[name] = repeated
         fields["system_attrs"] = attrs
     fields["config"] = _unwrapped(fields.get("config"))
+    fields["summary"] = _flat_evaluations(fields.get("summary"))
     if extra:
         fields["extra"] = extra
     landed = {key: value for key, value in fields.items() if value is not None}
@@ -221,6 +224,14 @@ def _unwrapped(config: dict[str, Any] | None) -> dict[str, Any] | None:
         key: item["value"] if isinstance(item, dict) and "value" in item else item
         for key, item in config.items()
     }
+
+
+def _flat_evaluations(summary: dict[str, Any] | None) -> dict[str, Any] | None:
+    """One older exporter nested `oe_eval_metrics/<task>` into objects; W&B's own keys are flat."""
+    if not summary or not isinstance(summary.get(EVALUATIONS), dict):
+        return summary
+    nested = {f"{EVALUATIONS}/{task}": value for task, value in summary[EVALUATIONS].items()}
+    return nested | {key: value for key, value in summary.items() if key != EVALUATIONS}
 
 
 def _history(row: dict[str, Any]) -> HistoryRecord:

@@ -52,17 +52,20 @@ def main() -> int:
     else:
         print(f"Building from what has landed in {target.raw_dir}.")
     if arguments.strict:
-        deprecations = '{"error": "all"}'
+        every_warning = '{"error": "all"}'
         code = target.dbt(
-            "--quiet", "parse", "--no-partial-parse", "--warn-error-options", deprecations
+            "--quiet", "parse", "--no-partial-parse", "--warn-error-options", every_warning
         ) or target.dbt("--warn-error", "build")
     else:
         code = target.dbt("--quiet", "build")
-    if code:
-        print("The build failed; the messages above say where.", file=sys.stderr)
-        return code
     print_summary(target)
-    return 0
+    if code:
+        print(
+            "\nThe build ended with the errors above. A failed test lists what it found; the marts "
+            "after it stand as shown.",
+            file=sys.stderr,
+        )
+    return code
 
 
 def print_summary(target: Warehouse) -> None:

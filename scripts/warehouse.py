@@ -38,8 +38,8 @@ class Warehouse:
 def real() -> Warehouse:
     """The user's warehouse, from the environment or the defaults."""
     return Warehouse(
-        Path(os.environ.get("DATADECIDE_RAW_DIR", "data/raw")),
-        Path(os.environ.get("DATADECIDE_DB", "data/datadecide.duckdb")),
+        Path(os.environ.get("DATADECIDE_RAW_DIR") or "data/raw"),
+        Path(os.environ.get("DATADECIDE_DB") or "data/datadecide.duckdb"),
         is_demo=False,
     )
 

@@ -8,14 +8,17 @@
                                  keeps two buffers of this size a thread, so it grows only when a
                                  file needs it
 
-    Rows of files that are no longer in the zone (another zone, or a reset one) are deleted: the
-    warehouse is a function of what has landed.
+    Rows of files that are not in the zone (of another zone, built before) are deleted: the
+    warehouse is a function of what has landed. An empty zone deletes nothing, because a mistyped
+    path is one.
 -#}
 {% macro set_landed_files(source, kind) %}
     {%- set files = ref('base_landing__files') %}
     {%- if is_incremental() %}
     delete from {{ this }}
-    where _source_file not in (select files.path from {{ files }} as files);
+    where
+        _source_file not in (select files.path from {{ files }} as files)
+        and exists (select 1 from {{ files }});
     {%- endif %}
 
     set variable landed_files = (

@@ -1,7 +1,7 @@
 {#-
-    The record ids of the newest snapshot of every run: exported last, then landed last. Snapshots
-    of the same moment with different content are told apart by their hash, so that the choice does
-    not depend on the order of landing.
+    The record ids of the newest snapshot of every run: exported last, and landed last where two
+    exports do not say which is newer. The hash settles what is left, so that the choice is never
+    by chance.
 -#}
 {% macro latest_run_snapshots(relation) %}
     select

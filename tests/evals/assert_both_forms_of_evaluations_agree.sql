@@ -1,3 +1,4 @@
+-- depends_on: {{ ref('runs') }}, so that it is told after the marts and never holds them back
 -- The summary holds most evaluation metrics twice, as an object and as scalars; 380 of 380
 -- overlapping values of the samples are identical. One parser's result depended on which came
 -- first.

@@ -6,7 +6,7 @@ with
 history as (
 
     select * from {{ ref('run_history') }}
-    where total_tokens is not null and not is_counter_unrepaired
+    where total_tokens is not null and step is not null and not is_counter_unrepaired
 
 ),
 
@@ -18,7 +18,8 @@ steps as (
         history.total_tokens,
         history.total_tokens_raw,
         lag(history.total_tokens) over (
-            partition by history.run_path order by history.step, history.row_ordinal
+            partition by history.run_path
+            order by coalesce(epoch(history.logged_at), 0), history.step, history.row_ordinal
         ) as previous_tokens
 
     from history

@@ -22,6 +22,7 @@ cases as (
         (' N/A ', null),
         ('null', null),
         ('None', null),
+        ('NaN', null),
         ('', null),
         ('   ', null),
         (e' \t\r\n', null),

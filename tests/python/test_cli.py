@@ -194,8 +194,7 @@ def test_the_demo_lands_once_without_key_and_is_the_same_everywhere(tmp_path: Pa
 def test_the_demo_has_a_zone_of_its_own(tmp_path: Path) -> None:
     """Demo and real data never mix, not even when the zone of the real data is set."""
     real, demo = LandingZone(tmp_path / "real"), LandingZone(tmp_path / "demo")
-    cli("demo", "--runs", "1", DATADECIDE_RAW_DIR=str(real.root),
-        DATADECIDE_DEMO_RAW_DIR=str(demo.root))  # fmt: skip
+    cli("demo", "--runs", "1", "--raw-dir", str(demo.root), DATADECIDE_RAW_DIR=str(real.root))
     assert not real.root.exists()
     assert len(landed(demo, "runs")) == 1
 

@@ -7,6 +7,7 @@ import json
 import multiprocessing
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -35,6 +36,7 @@ from extract_testing import (
 )
 
 from extract import landing, wandb_files
+from extract.errors import ExtractError, UsageError
 from extract.landing import LandingZone, Outcome, dump_json, file_sha256
 from extract.privacy import Pseudonymiser
 
@@ -340,7 +342,7 @@ def test_a_second_extractor_waits_and_says_so(zone: LandingZone, tmp_path: Path)
 # -- odd names ------------------------------------------------------------------------------------
 
 ODD_NAMES = [
-    "a b", "ü", "..", ".", "/", "../..", "/etc", "a/b", "a\\b", "*", "[x]", "a=b", "%2F", "-x",
+    "a b", "ü", "..", ".", "a\\b", "*", "[x]", "a=b", "%2F", "-x",
     "a\nb", "nul\0", "_unknown", "wandb-x", "\ud800", "ü" * 128, "x" * 300,
 ]  # fmt: skip
 
@@ -356,11 +358,47 @@ def test_odd_names_stay_inside_the_zone(zone: LandingZone, tmp_path: Path, name:
         for entry in manifest.files:
             assert len(Path(entry.path).parts) == 5
             assert ".." not in Path(entry.path).parts
-    kept = name.replace("\ud800", "\ufffd")
+    kept = name.replace("\ud800", "\\ud800")
     records = {record["run_id"]: record for record in landed(zone, "runs")}
     assert (records["r1"]["entity"], records["r2"]["project"]) == (kept, kept)
     assert {p.name for p in tmp_path.iterdir()} == {"raw", "runs.jsonl"}
     assert {p.name for p in zone.root.iterdir()} == {"_locks", "_manifests", "_tmp", "wandb"}
+
+
+@pytest.mark.parametrize("name", ["/", "../..", "/etc", "a/b"])
+def test_a_slash_in_a_project_is_refused(zone: LandingZone, tmp_path: Path, name: str) -> None:
+    """Runs of (`a/b`, `c`) and of (`a`, `b/c`) would have the same path."""
+    runs = [a_run("r1", entity=name), a_run("r2", project=name), a_run("r3", entity="e")]
+    summary = land(zone, write_jsonl(tmp_path / "runs.jsonl", runs))
+    assert (summary.runs, summary.refused) == (1, 2)
+    assert all("slash" in message for message in summary.messages)
+    check_zone(zone)
+
+
+def test_files_without_a_manifest_are_left_alone(zone: LandingZone, tmp_path: Path) -> None:
+    """A zone copied without its manifests lost everything at the next landing: each file without a
+    manifest was taken for the leftover of a killed extractor."""
+    land(zone, write_jsonl(tmp_path / "old.jsonl", [a_run("old")]))
+    shutil.rmtree(zone.root / "_manifests")
+    before = {path: path.read_bytes() for path in (zone.root / "wandb").rglob("*.zst")}
+    land(zone, write_jsonl(tmp_path / "new.jsonl", [a_run("new")]))
+    assert {path: path.read_bytes() for path in before} == before
+    assert set(zone.unlisted_files()) == set(before)
+
+
+def test_a_broken_manifest_is_named(zone: LandingZone, tmp_path: Path) -> None:
+    land(zone, write_jsonl(tmp_path / "runs.jsonl", [a_run("r")]))
+    (path,) = zone.root.glob("_manifests/wandb/*.json")
+    path.write_text("{")
+    with pytest.raises(ExtractError, match=path.name):
+        list(zone.manifests())
+
+
+@pytest.mark.parametrize("character", ["'", "[", "?", "\\"])
+def test_a_zone_that_duckdb_cannot_read_is_refused(tmp_path: Path, character: str) -> None:
+    """Below such folders dbt found no file, and built empty marts without a word."""
+    with pytest.raises(UsageError, match="DuckDB cannot read"):
+        LandingZone(tmp_path / f"a{character}b")
 
 
 def test_duckdb_reads_files_of_odd_projects_by_their_path(
@@ -406,7 +444,7 @@ def test_lone_surrogates_and_nul_survive_as_json_that_duckdb_reads(
     ).replace('"notes": 0', f'"notes": {text}')  # fmt: skip
     export = write_jsonl(tmp_path / "runs.jsonl", [line, a_run("other")])
     assert land(zone, export).refused == 0
-    kept = "\ufffd end \ufffd \0 \U0001f600 \ufffd"
+    kept = "\\ud83d end \\udc00 \0 \U0001f600 \\ud83d"
     (_, config, notes, _), _ = read_back(zone)
     assert notes == kept
     assert {key: json.loads(value) for key, value in config.items()} == {"text": kept, kept: 1}

@@ -329,6 +329,17 @@ def test_a_personal_entity_does_not_open_the_paths_of_that_person(
     assert words(run["config"]["dir"]) == set()
 
 
+@pytest.mark.parametrize("key", ["user", "username", "email", "host", "hostname", "job_user"])
+def test_what_stands_below_a_personal_key_is_replaced_wherever_the_key_is(
+    pseudonymiser: Pseudonymiser, key: str
+) -> None:
+    run = pseudonymiser.run(a_run(config={"deep": [{key: "someone", "n": 1}], key: ["a", "b"]}))
+    assert run["config"] == {
+        "deep": [{key: pseudonymiser.hash("someone"), "n": 1}],
+        key: [pseudonymiser.hash("a"), pseudonymiser.hash("b")],
+    }
+
+
 def test_short_names_are_not_searched_for_in_other_text(pseudonymiser: Pseudonymiser) -> None:
     """A user `al` would be found inside of everything."""
     run = pseudonymiser.run(a_run(user={"username": "al"}, tags=["al-dolma", "al"]))
@@ -364,6 +375,32 @@ def test_history_rows(pseudonymiser: Pseudonymiser) -> None:
     clean = pseudonymiser.history_row(row)
     assert "alice" not in json.dumps(clean)
     assert clean["run_id"] == RUN_ID
+
+
+def test_relative_paths_of_path_keys_and_flags(pseudonymiser: Pseudonymiser) -> None:
+    """`scratch/<user>/out` names a person as well as /scratch/<user>/out does."""
+    run = {
+        "run_id": RUN_ID,
+        "config": {
+            "output_dir": "scratch/alice/out",
+            "model_name_or_path": "users/alice/models--allenai--DataDecide-c4-4M",
+            "tokenizer_name_or_path": "allenai/gpt-neox-olmo-dolma-v1_5",
+        },
+        "wandb_metadata": {
+            "program": "users/alice/train.py",
+            "codePath": "alice/train.py",
+            "args": ["--output_dir", "scratch/alice/out", "--cache-dir=alice/c", "--seed", "8",
+                     "--dataset_mixer_list", "allenai/tulu-3-sft-mixture", "1.0"],
+        },
+    }  # fmt: skip
+    clean = pseudonymiser.run(run)
+    assert "alice" not in json.dumps(clean)
+    assert clean["config"]["model_name_or_path"].endswith("/models--allenai--DataDecide-c4-4M")
+    assert clean["config"]["tokenizer_name_or_path"] == "allenai/gpt-neox-olmo-dolma-v1_5"
+    assert clean["wandb_metadata"]["args"][0] == "--output_dir"
+    assert clean["wandb_metadata"]["args"][3:] == [
+        "--seed", "8", "--dataset_mixer_list", "allenai/tulu-3-sft-mixture", "1.0",
+    ]  # fmt: skip
 
 
 def test_with_keep_personal_nothing_changes() -> None:
@@ -533,10 +570,12 @@ def test_the_real_records_lose_nothing_but_clear_text(zone: LandingZone, shared_
             elif new[path] != value:
                 changed.add(".".join(map(str, path[:2])))
     assert changed <= {
-        "config.dataset_local_cache_dir", "config.model_name_or_path", "config.output_dir",
+        "config.dataset_local_cache_dir", "config.dataset_mix_dir", "config.model_name_or_path",
+        "config.output_dir",
         "config.tokenizer", "config.tokenizer_name_or_path", "system_attrs.user",
-        *(f"wandb_metadata.{key}" for key in ("args", "email", "executable", "git", "host",
-                                              "program", "root", "slurm", "username")),
+        *(f"wandb_metadata.{key}" for key in ("args", "codePath", "codePathLocal", "email",
+                                              "executable", "git", "host", "program", "root",
+                                              "slurm", "username")),
     }  # fmt: skip
 
 

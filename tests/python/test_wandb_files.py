@@ -72,6 +72,13 @@ def test_the_same_input_twice_lands_once(zone: LandingZone, tmp_path: Path) -> N
     assert files_of(zone) == before
 
 
+def test_two_copies_of_an_input_in_one_call_land_once(zone: LandingZone, tmp_path: Path) -> None:
+    copies = [write_jsonl(tmp_path / name, GOOD) for name in ("a.jsonl", "b.jsonl")]
+    summary = land(zone, *copies, copies[0], tmp_path)
+    assert (summary.inputs, summary.already_landed) == (2, 1)
+    assert len(landed(zone, "runs")) == 2
+
+
 def test_a_changed_export_lands_beside_the_old_one(zone: LandingZone, tmp_path: Path) -> None:
     """The zone keeps every snapshot; the models choose the newest."""
     export = write_jsonl(tmp_path / "export.jsonl", [a_run(state="running")])
@@ -548,6 +555,19 @@ def test_a_component_of_one_run_may_be_missing(zone: LandingZone, tmp_path: Path
     assert summary.messages[0].count("runs_sweep_info.parquet") == 1
     found = {run["run_id"]: "summary" in run for run in landed(zone, "runs")}
     assert found == {"0": True, "1": True, "2": False}
+
+
+def test_a_lone_component_is_refused(zone: LandingZone, tmp_path: Path) -> None:
+    """Landed alone it would be the newest snapshot of its runs, and lack everything else."""
+    path = tmp_path / "runs_config.parquet"
+    duckdb.sql(
+        f"copy (select '{ENTITY}' as entity, '{PROJECT}' as project, 'r' as run_id, '{{}}' as config)"
+        f" to '{path}'"
+    )
+    summary = land(zone, path)
+    assert (summary.runs, summary.refused) == (0, 1)
+    assert "runs_config.parquet" in summary.messages[0]
+    assert "all parts in one call" in summary.messages[0]
 
 
 HISTORY_QUERIES = {

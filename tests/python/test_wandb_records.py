@@ -11,7 +11,7 @@ import pytest
 from extract_testing import RUN_ID, a_row, a_run
 
 from extract.errors import InputError
-from extract.wandb_records import HistoryRecord, RunRecord, parse, parts
+from extract.wandb_records import HistoryRecord, RunRecord, parse, parts, record_of
 
 CONFIG = {"learning_rate": 5e-06, "seed": 8, "compute": 168631869269606400000, "hub": None}
 SUMMARY = {"train_loss": 1.2902, "_step": 1000, "oe_eval_metrics/boolq/acc_raw": 0.5}
@@ -377,3 +377,13 @@ def test_anything_else_is_refused_and_says_where_to_look(document: Any) -> None:
 
 def test_the_keys_of_an_unknown_shape_are_in_the_message() -> None:
     assert "keys: alpha, beta" in str(refusal({"beta": 1, "alpha": 2}))
+
+
+def test_nested_evaluations_are_flat_again() -> None:
+    """One exporter nested keys at their slashes; the evaluations of such runs were lost."""
+    summary = {"oe_eval_metrics": {"arc_easy": {"acc_raw": 0.5}}, "train_loss": 1}
+    record = record_of({"run_id": "r", "state": "finished", "summary": summary})
+    assert record.fields["summary"] == {
+        "oe_eval_metrics/arc_easy": {"acc_raw": 0.5},
+        "train_loss": 1,
+    }

@@ -10,7 +10,15 @@ landed as (
 
 files as (
 
-    select * from {{ ref('base_landing__files') }}
+    select
+        *,
+        -- Times of exports come in several spellings; landing times in one, of equal length.
+        strftime(
+            coalesce(try_cast(exported_at as timestamptz), try_cast(landed_at as timestamptz)),
+            '%Y-%m-%dT%H:%M:%S.%f'
+        ) || landed_at as batch_order
+
+    from {{ ref('base_landing__files') }}
 
 ),
 
@@ -22,7 +30,7 @@ located as (
         landed.* exclude (filename),
         files.path as _source_file,
         files.batch_id as _batch_id,
-        coalesce(files.exported_at, files.landed_at) || files.landed_at as _batch_order
+        files.batch_order as _batch_order
 
     from landed
     inner join files on landed.filename = '{{ raw_dir() }}/' || files.path

@@ -139,6 +139,7 @@ numbered as (
                 newest_rows.runtime_s,
                 newest_rows.total_tokens,
                 newest_rows.train_loss,
+                newest_rows.learning_rate,
                 newest_rows.metrics
         ) - 1 as integer) as row_ordinal
 

@@ -3,7 +3,8 @@ with
 history as (
 
     select * from {{ ref('int_history__deduplicated') }}
-    where total_tokens is not null
+    -- NaN sorts above every number: the row after one would look like a reset.
+    where isfinite(total_tokens) and step is not null
 
 ),
 
@@ -19,9 +20,10 @@ steps as (
         history.run_path,
         history.step,
         history.row_ordinal,
+        history.epoch_s,
         history.total_tokens,
         lag(history.total_tokens) over (
-            partition by history.run_path order by history.step, history.row_ordinal
+            partition by history.run_path order by {{ walk_order('history') }}
         ) as previous_tokens
 
     from history
@@ -36,6 +38,7 @@ resets as (
         steps.run_path,
         steps.step,
         steps.row_ordinal,
+        steps.epoch_s,
         steps.previous_tokens - steps.total_tokens as tokens_dropped,
         round((steps.previous_tokens - steps.total_tokens) / tokens.counter_tokens_per_epoch)
             * tokens.counter_tokens_per_epoch as tokens_lost
@@ -53,8 +56,10 @@ intervals as (
         resets.run_path,
         resets.step,
         resets.row_ordinal,
+        resets.epoch_s,
         lead(resets.step) over run_order as next_step,
         lead(resets.row_ordinal) over run_order as next_row_ordinal,
+        lead(resets.epoch_s) over run_order as next_epoch_s,
         resets.tokens_dropped,
         resets.tokens_lost,
         sum(resets.tokens_lost) over run_order as tokens_lost_so_far,
@@ -62,7 +67,7 @@ intervals as (
 
     from resets
     window run_order as (
-        partition by resets.run_path order by resets.step, resets.row_ordinal
+        partition by resets.run_path order by {{ walk_order('resets') }}
     )
 
 )

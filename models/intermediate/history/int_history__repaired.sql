@@ -18,7 +18,11 @@ repaired as (
 
     select
         history.* exclude (total_tokens, epoch_s),
-        to_timestamp(history.epoch_s) as logged_at,
+        -- Seconds outside of years 0 to 9999 are no time; left alone they would fail every query.
+        case
+            when history.epoch_s between -62167219200 and 253402300799
+                then to_timestamp(history.epoch_s)
+        end as logged_at,
         try_cast(
             case
                 when resets.is_unrepairable or resets.run_path is null then history.total_tokens
@@ -31,10 +35,10 @@ repaired as (
     from history
     left join resets
         on history.run_path = resets.run_path
-        and (history.step, history.row_ordinal) >= (resets.step, resets.row_ordinal)
+        and {{ walk_order('history') }} >= {{ walk_order('resets') }}
         and (
             resets.next_step is null
-            or (history.step, history.row_ordinal) < (resets.next_step, resets.next_row_ordinal)
+            or {{ walk_order('history') }} < {{ walk_order('resets', 'next_') }}
         )
 
 )

@@ -29,8 +29,12 @@ summarised as (
         count(*) as n_history_rows,
         min(history.step) as first_step,
         max(history.step) as last_step,
-        arg_max(history.train_loss, (history.step, history.row_ordinal)) as last_train_loss,
-        arg_max(history.total_tokens, (history.step, history.row_ordinal)) as last_total_tokens,
+        arg_max(history.train_loss, (history.step, history.row_ordinal)) filter (
+            where history.step is not null
+        ) as last_train_loss,
+        arg_max(history.total_tokens, (history.step, history.row_ordinal)) filter (
+            where history.step is not null
+        ) as last_total_tokens,
         bool_or(history.is_counter_unrepaired) as has_unrepaired_counter,
         count(*) filter (
             where not isfinite(history.train_loss) or not isfinite(history.learning_rate)

@@ -71,7 +71,7 @@ compared as (
         counted.run_path,
         counted.ft_tokens_real,
         counted.ft_tokens_real_source,
-        abs(counted.ft_tokens - counted.ft_tokens_real) * 100.0
+        abs(cast(counted.ft_tokens as double) - counted.ft_tokens_real) * 100
             / nullif(counted.ft_tokens, 0) as ft_tokens_diff_pct,
         case
             when counted.ft_tokens_real / nullif(counted.ft_tokens, 0) between 0.8 and 1.2

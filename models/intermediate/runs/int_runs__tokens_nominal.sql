@@ -42,7 +42,7 @@ nominal as (
         named.ft_tokens_per_epoch,
         coalesce(
             named.named_tokens,
-            cast(round(named.ft_tokens_per_epoch * named.ft_epochs) as bigint)
+            try_cast(round(named.ft_tokens_per_epoch * named.ft_epochs) as bigint)
         ) as ft_tokens,
         -- What the trainer's counter loses at a restart: whole epochs of this many tokens. Runs
         -- over the full data have the mixture's; a sampled run without tokens in its name cannot

@@ -5,6 +5,7 @@ with
 evals as (
 
     select * from {{ ref('int_evals__parsed') }}
+    where reported_value is not null
 
 ),
 

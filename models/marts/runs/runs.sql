@@ -45,6 +45,7 @@ history as (
 evaluated as (
 
     select distinct run_path from {{ ref('int_evals__parsed') }}
+    where reported_value is not null
 
 ),
 

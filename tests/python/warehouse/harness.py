@@ -50,14 +50,7 @@ class Warehouse:
 
     def land(self, *paths: Path | str, code: int = 0) -> dict[str, Any]:
         """`wandb-files` on the paths; its JSON summary."""
-        done = subprocess.run(
-            self.land_command(*paths),
-            cwd=ROOT,
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        done = self.attempt(*self.land_command(*paths))
         assert done.returncode == code, done.stderr
         return json.loads(done.stdout)
 
@@ -66,16 +59,15 @@ class Warehouse:
         paths = ["--target-path", str(self.folder / "target"), "--log-path", str(self.folder)]
         return [dbt, "--quiet", *arguments, *paths]
 
+    def attempt(self, *command: str) -> subprocess.CompletedProcess[str]:
+        """A command in this warehouse, whatever comes of it."""
+        return subprocess.run(
+            command, cwd=ROOT, env=self.environment, capture_output=True, text=True, check=False
+        )
+
     def dbt(self, *arguments: str) -> None:
         """A dbt command that must succeed."""
-        done = subprocess.run(
-            self.dbt_command(*arguments),
-            cwd=ROOT,
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        done = self.attempt(*self.dbt_command(*arguments))
         assert done.returncode == 0, done.stdout + done.stderr
 
     def build(self, *, tests: bool = False) -> None:
