@@ -223,7 +223,7 @@ def test_a_highly_compressed_file_is_not_expanded_at_once(
 
 
 def test_a_large_file_of_small_rows_needs_little_memory(tmp_path: Path) -> None:
-    """50 MB of history rows; about 4 s."""
+    """50 MB of history rows; about 3 s."""
     text = "x" * 150
     export = write_jsonl(
         tmp_path / "history.jsonl", (a_row(step, note=text) for step in range(170_000))
@@ -235,7 +235,7 @@ def test_a_large_file_of_small_rows_needs_little_memory(tmp_path: Path) -> None:
 
 
 def test_a_record_of_100_mb_fits(tmp_path: Path) -> None:
-    """One run whose config holds a huge log, with what privacy looks for in it; about 5 s."""
+    """One run whose config holds a huge log, with what privacy looks for in it; about 9 s."""
     export = tmp_path / "runs.jsonl"
     with open(export, "w", encoding="ascii") as stream:
         stream.write('{"run_id": "r", "entity": "e", "project": "p", "config": {"log": "')

@@ -561,8 +561,8 @@ def test_a_lone_component_is_refused(zone: LandingZone, tmp_path: Path) -> None:
     """Landed alone it would be the newest snapshot of its runs, and lack everything else."""
     path = tmp_path / "runs_config.parquet"
     duckdb.sql(
-        f"copy (select '{ENTITY}' as entity, '{PROJECT}' as project, 'r' as run_id, '{{}}' as config)"
-        f" to '{path}'"
+        f"copy (select '{ENTITY}' as entity, '{PROJECT}' as project, 'r' as run_id,"
+        f" '{{}}' as config) to '{path}'"
     )
     summary = land(zone, path)
     assert (summary.runs, summary.refused) == (0, 1)

@@ -6,6 +6,7 @@ The dbt templater would need a live database.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 from collections.abc import Callable
@@ -65,6 +66,7 @@ def is_incremental() -> bool:
 _context: dict[str, Any] = {
     "env_var": env_var, "var": var, "ref": ref, "source": source, "config": config,
     "is_incremental": is_incremental, "return": _return, "this": "this_relation",
+    "local_md5": lambda text: hashlib.md5(text.encode()).hexdigest(),
 }  # fmt: skip
 _environment = jinja2.Environment(extensions=["jinja2.ext.do"])
 _modules: dict[str, Any] = {}

@@ -90,6 +90,7 @@ classified as (
         coalesce(matches_by_name.n_matching_patterns, 0) as n_matching_patterns,
         coalesce(matches_by_name.matching_patterns, []) as matching_patterns,
         coalesce(matches_by_name.n_matching_patterns, 0) > 1 as is_ambiguous,
+        '{{ run_name_parser_version() }}' as parser_version,
 
         ----------  captured text
         {%- for field in run_name_fields() %}

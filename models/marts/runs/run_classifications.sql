@@ -20,6 +20,7 @@ final as (
         classified.n_matching_patterns,
         classified.matching_patterns,
         classified.is_ambiguous,
+        classified.parser_version,
         {%- for field in run_name_fields() %}
         classified.{{ field }}_text{{ ',' if not loop.last }}
         {%- endfor %}

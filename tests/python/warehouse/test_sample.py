@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -215,3 +216,34 @@ def test_run_id_examples(
         "select run_id, run_type, coalesce(pattern_name, '') from marts.run_classifications"
     )
     assert set(found) == {(row["run_id"], row["run_type"], row["pattern_name"]) for row in examples}
+
+
+def test_no_personal_data_in_any_mart(sample_warehouse: Warehouse, sample: Path) -> None:
+    """E-mail addresses, user and host names and home paths of the records are in no table."""
+    clear: set[str] = set()
+    for line in (sample / "runs.jsonl").read_text().splitlines():
+        run = json.loads(line)
+        metadata = run["wandb_metadata"]
+        slurm = metadata.get("slurm", {})
+        clear |= {metadata.get(key) for key in ("email", "host", "username")}
+        clear |= {slurm.get(key) for key in ("job_user", "submit_host", "job_account")}
+        clear |= set(run["system_attrs"]["user"].values())
+        clear |= set(re.findall(r"/(?:[\w.-]+/)?(?:home|scratch)/[\w.-]+", line))
+    clear -= {None}
+    assert len(clear) >= 6
+    found = sample_warehouse.query(
+        "select distinct schema_name, table_name from duckdb_columns() where schema_name in "
+        "('base', 'staging', 'intermediate', 'marts')"
+    )
+    for schema, table in found:
+        text = "\n".join(
+            row for (row,) in sample_warehouse.query(
+                f"select cast(rows as varchar) from {schema}.{table} as rows"
+            )
+        )  # fmt: skip
+        named = {
+            value for value in clear
+            if re.search(rf"(?<![\w-]){re.escape(value)}(?![\w-])", text)
+        }  # fmt: skip
+        assert not named, f"{schema}.{table}"
+        assert not re.search(r"[\w.]+@[\w-]+\.[a-z]{2,}", text), f"{schema}.{table}"
