@@ -33,13 +33,6 @@
     {{ return(patterns) }}
 {% endmacro %}
 
-{#- Changes whenever a pattern, a slot or a composite does: which registry read a name. -#}
-{% macro run_name_parser_version() -%}
-    {{ local_md5(
-        run_name_patterns() | string ~ run_name_slots() | string ~ run_name_composites() | string
-    )[:8] }}
-{%- endmacro %}
-
 {#- What a {SLOT} of a pattern is made of: the column it fills and its text, in ASCII classes. -#}
 {% macro run_name_slots() %}
     {% set word, word_dot, word_dot_dash = '[A-Za-z0-9_]', '[A-Za-z0-9_.]', '[A-Za-z0-9_.-]' %}
