@@ -40,6 +40,7 @@ def run_part(folder: Path, megabytes: int) -> list[Ratio]:
 
     dbt(folder, environment, "seed")
     first, first_seconds = build(folder, environment)
+    warehouse_bytes = (folder / "datadecide.duckdb").stat().st_size
     # With the landed files out of reach, a build that reads one of them fails.
     (folder / "raw" / "wandb").rename(folder / "raw" / "hidden")
     second, second_seconds = build(folder, environment)
@@ -64,9 +65,8 @@ def run_part(folder: Path, megabytes: int) -> list[Ratio]:
               f"landing {landing.peak_bytes / 1e9:.2f}, build {first.peak_bytes / 1e9:.2f}"),
         Ratio(size, "landed files : JSON Lines", landed_bytes / export_bytes, "x", "0.125",
               f"{landed_bytes / 1e6:.1f} MB"),
-        Ratio(size, "warehouse file : JSON Lines",
-              (folder / "datadecide.duckdb").stat().st_size / export_bytes, "x", "0.25",
-              f"{(folder / 'datadecide.duckdb').stat().st_size / 1e6:.1f} MB"),
+        Ratio(size, "warehouse file after the first build : JSON Lines",
+              warehouse_bytes / export_bytes, "x", "0.25", f"{warehouse_bytes / 1e6:.1f} MB"),
         Ratio(size, "landing rate", export_bytes / 1e6 / landing.seconds, "MB/s", "",
               f"{landing.seconds:.1f} s"),
     ]  # fmt: skip

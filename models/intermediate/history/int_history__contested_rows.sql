@@ -9,17 +9,32 @@ attributed as not materialized (
 
 ),
 
--- One export of one run's history is one batch.
-exports as (
+step_counts as (
 
     select
         attributed.run_path,
         attributed._batch_id,
         attributed._batch_order,
-        min(attributed.step) as first_step,
-        max(attributed.step) as last_step
+        attributed.step,
+        count(*) as n_rows
 
     from attributed
+    group by all
+
+),
+
+-- One export of one run's history is one batch.
+exports as (
+
+    select
+        step_counts.run_path,
+        step_counts._batch_id,
+        step_counts._batch_order,
+        min(step_counts.step) as first_step,
+        max(step_counts.step) as last_step,
+        max(step_counts.n_rows) as most_rows_of_a_step
+
+    from step_counts
     group by all
 
 ),
@@ -30,23 +45,19 @@ contested_runs as (
     select exports.run_path
     from exports
     group by all
-    having count(*) > 1
-    union
-    select attributed.run_path
-    from attributed
-    group by attributed.run_path, attributed.step
-    having count(*) > 1
+    having count(*) > 1 or max(exports.most_rows_of_a_step) > 1
 
 ),
 
 steps as (
 
-    select distinct
-        attributed.run_path,
-        attributed._batch_id,
-        attributed.step
-    from attributed
-    semi join contested_runs on attributed.run_path = contested_runs.run_path
+    select
+        step_counts.run_path,
+        step_counts._batch_id,
+        step_counts.step
+
+    from step_counts
+    semi join contested_runs on step_counts.run_path = contested_runs.run_path
 
 ),
 
