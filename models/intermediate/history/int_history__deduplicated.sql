@@ -9,7 +9,8 @@ attributed as (
 
 ),
 
-contested_rows as (
+-- Not materialised, so that a query of one column reads one column.
+contested_rows as not materialized (
 
     select * from {{ ref('int_history__contested_rows') }}
 

@@ -1,6 +1,7 @@
 with
 
-snapshots as (
+-- Not materialised, so that only this payload is read.
+snapshots as not materialized (
 
     select * from {{ ref('base_wandb__runs') }}
 
