@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from extract import status as status_module
 from extract import wandb_files as wandb_files_module
@@ -93,14 +95,15 @@ def wandb_files(
     """
     with exit_codes():
         pseudonymiser = Pseudonymiser.from_environment(keep_personal=keep_personal)
-        summary = wandb_files_module.land(
-            LandingZone(raw_dir),
-            paths,
-            pseudonymiser,
-            entity=entity,
-            project=project,
-            report=_progress,
-        )
+        with _progress() as report:
+            summary = wandb_files_module.land(
+                LandingZone(raw_dir),
+                paths,
+                pseudonymiser,
+                entity=entity,
+                project=project,
+                report=report,
+            )
     for message in summary.messages:
         print(f"refused: {message}", file=sys.stderr)
     if untold := summary.refused - len(summary.messages):
@@ -145,6 +148,15 @@ def status(raw_dir: RawDir = DEFAULT_RAW_DIR) -> None:
         print(json.dumps({"command": "status", "raw_dir": os.fspath(raw_dir), "sources": summary}))
 
 
-def _progress(name: str) -> None:
-    if sys.stderr.isatty():
-        print(f"landing {name}", file=sys.stderr)
+@contextmanager
+def _progress() -> Iterator[Callable[[str, int], None]]:
+    """A line on stderr that moves, where stderr is a terminal; nothing elsewhere."""
+    console = Console(stderr=True)
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+        task = progress.add_task("looking for exports")
+
+        def report(name: str, records: int) -> None:
+            progress.update(task, description=f"landing {name}: {records:,} records")
+
+        yield report

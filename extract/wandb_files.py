@@ -21,6 +21,8 @@ from extract.privacy import Pseudonymiser
 from extract.wandb_records import HistoryRecord, RunRecord, parts, record_of
 
 SOURCE = "wandb"
+# Often enough to see that something moves, seldom enough to cost nothing.
+RECORDS_PER_REPORT = 500
 EXPORT_SUFFIXES = (".jsonl", ".ndjson", ".json", ".parquet")
 # Written by dr_wandb 3.x beside an export; they say what it is of, and hold no records.
 EXPORT_MANIFEST = "manifest.json"
@@ -43,7 +45,11 @@ class ExportInput:
 
 @dataclass
 class Summary:
-    """What a call did; printed as one line of JSON."""
+    """What a call did; printed as one line of JSON.
+
+    ``runs`` and ``history_rows`` have landed in this call; ``refused`` counts the items that are
+    missing, those of inputs that had landed before included.
+    """
 
     inputs: int = 0
     already_landed: int = 0
@@ -117,9 +123,12 @@ def land(
     *,
     entity: str | None = None,
     project: str | None = None,
-    report: Callable[[str], None] = lambda _: None,
+    report: Callable[[str, int], None] = lambda _name, _records: None,
 ) -> Summary:
-    """Land every export below ``paths``; the summary says what landed and what did not."""
+    """Land every export below ``paths``; the summary says what landed and what did not.
+
+    ``report`` is told the input and how many of its records have been read, now and then.
+    """
     summary = Summary()
     with zone.locked(SOURCE):
         check_key(zone, pseudonymiser)
@@ -127,7 +136,7 @@ def land(
         for found in find_inputs(paths, entity, project, zone.root):
             summary.inputs += 1
             if isinstance(found, ExportInput):
-                report(found.name)
+                report(found.name, 0)
                 try:
                     digest = _digest(found)
                 except OSError as problem:
@@ -139,11 +148,13 @@ def land(
                 summary.already_landed += 1
                 manifest = landed[digest]
             else:
-                manifest = landed[digest] = _land_input(zone, found, digest, pseudonymiser)
+                documents = _reported(_documents(found), found.name, report)
+                manifest = _land_input(zone, found, documents, digest, pseudonymiser)
+                landed[digest] = manifest
+                summary.runs += _rows(manifest, "runs")
+                summary.history_rows += _rows(manifest, "history")
             summary.refused += manifest.n_refused
             summary.messages += [entry["message"] for entry in manifest.refusals]
-            summary.runs += _rows(manifest, "runs")
-            summary.history_rows += _rows(manifest, "history")
     return summary
 
 
@@ -190,8 +201,23 @@ def _private(outcome: Outcome, pseudonymiser: Pseudonymiser) -> Outcome:
     return Outcome(**(vars(outcome) | private))
 
 
+def _reported(
+    documents: Iterable[tuple[int, Any] | InputError],
+    name: str,
+    report: Callable[[str, int], None],
+) -> Iterator[tuple[int, Any] | InputError]:
+    for count, document in enumerate(documents, start=1):
+        yield document
+        if count % RECORDS_PER_REPORT == 0:
+            report(name, count)
+
+
 def _land_input(
-    zone: LandingZone, export: ExportInput, digest: str, pseudonymiser: Pseudonymiser
+    zone: LandingZone,
+    export: ExportInput,
+    documents: Iterable[tuple[int, Any] | InputError],
+    digest: str,
+    pseudonymiser: Pseudonymiser,
 ) -> Manifest:
     with zone.batch(
         SOURCE,
@@ -204,7 +230,7 @@ def _land_input(
         pseudonym_key_id=pseudonymiser.key_id,
     ) as batch:
         lander = RecordLander(batch, export, pseudonymiser)
-        lander.land(_documents(export))
+        lander.land(documents)
     return batch.manifest
 
 
