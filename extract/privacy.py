@@ -77,6 +77,7 @@ _SSH_REMOTE_OR_EMAIL = re.compile(
 )
 
 
+_PSEUDONYM = re.compile(rf"{PREFIX}[0-9a-f]{{{DIGEST_CHARACTERS}}}")
 # Keys and flags whose value is a path, also a relative one: `scratch/asimov/out` names a person.
 # Not a bare `path`: W&B's own references to media files are that.
 _NAMES_A_PATH = re.compile(
@@ -238,9 +239,12 @@ class Pseudonymiser:
     def _path_value(self, value: str, known: _Known) -> str:
         """The value of a key that names a path; relative ones are hashed like absolute ones."""
         clean = self.text(value, known.clear, known.run)
-        if clean != value or not re.search(r"[/\\]", value) or _HUB_ID.fullmatch(value):
+        is_relative = re.search(r"[/\\]", value) and not _WHOLE_PATH.fullmatch(value)
+        if not is_relative or _HUB_ID.fullmatch(value):
             return clean
-        return self.path(value, known.run)
+        # Names that are known by now have their pseudonyms; every other component gets one.
+        pseudonyms = _PSEUDONYM.findall(clean)
+        return self.path(clean, {*known.run, *pseudonyms})
 
     def _arguments(self, tokens: list[Any], known: _Known) -> list[Any]:
         """A command line: what follows a flag is a value of the key that the flag names."""

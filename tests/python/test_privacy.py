@@ -403,6 +403,21 @@ def test_relative_paths_of_path_keys_and_flags(pseudonymiser: Pseudonymiser) -> 
     ]  # fmt: skip
 
 
+def test_a_known_name_in_a_relative_path_hides_none_of_the_others(
+    pseudonymiser: Pseudonymiser,
+) -> None:
+    """Where one component was replaced as a known user or address, the rest was taken for done."""
+    run = {
+        "run_id": RUN_ID,
+        "config": {"output_dir": "scratch/alice/bobs-project", "data_dir": "bob/a@example.org/x"},
+        "wandb_metadata": {"username": "alice", "args": ["--output_dir", "alice/bob/out"]},
+    }
+    clean = json.dumps(pseudonymiser.run(run))
+    assert not re.search("alice|bob|scratch|example", clean)
+    # The known name keeps the pseudonym that it has everywhere else.
+    assert clean.count(pseudonymiser.hash("alice")) == 3
+
+
 def test_with_keep_personal_nothing_changes() -> None:
     keeper = Pseudonymiser(None)
     assert keeper.key_id is None
