@@ -8,7 +8,7 @@ from typing import Any
 from extract.landing import LandingZone
 from extract.privacy import Pseudonymiser
 from extract.simulator.wandb import SimulatedRun, simulate_runs
-from extract.wandb_files import SOURCE, ExportInput, RecordLander, check_key
+from extract.wandb_files import SOURCE, ExportInput, RecordLander, landed_inputs
 
 # Simulated people need pseudonyms that are the same on every machine, not secret ones.
 DEMO_KEY = "the demo simulates people too"
@@ -19,10 +19,8 @@ def land(zone: LandingZone, n_runs: int) -> dict[str, Any]:
     pseudonymiser = Pseudonymiser(DEMO_KEY)
     fingerprint = f"demo wandb {n_runs} runs"
     with zone.locked(SOURCE):
-        check_key(zone, pseudonymiser)
-        for manifest in zone.manifests(SOURCE):
-            if manifest.input_sha256 == fingerprint:
-                return _summary(n_runs, 0, manifest.batch_id)
+        if landed := landed_inputs(zone, pseudonymiser).get(fingerprint):
+            return _summary(n_runs, 0, landed.batch_id)
         with zone.batch(
             SOURCE,
             {"command": "demo", "runs": n_runs},

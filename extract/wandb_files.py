@@ -73,7 +73,7 @@ def find_inputs(
             # The zone itself may be below the path; what has landed is no export.
             names = [
                 p for p in sorted(path.rglob("*"))
-                if p.is_file() and _is_export(p) and raw_dir.resolve() not in p.resolve().parents
+                if p.is_file() and _is_export(p) and raw_dir not in p.resolve().parents
             ]  # fmt: skip
             if not names:
                 yield _refused(
@@ -131,9 +131,8 @@ def land(
     """
     summary = Summary()
     with zone.locked(SOURCE):
-        check_key(zone, pseudonymiser)
-        landed = {m.input_sha256: m for m in zone.manifests(SOURCE) if m.input_sha256}
-        for found in find_inputs(paths, entity, project, zone.root):
+        landed = landed_inputs(zone, pseudonymiser)
+        for found in find_inputs(paths, entity, project, zone.root.resolve()):
             summary.inputs += 1
             if isinstance(found, ExportInput):
                 report(found.name, 0)
@@ -158,9 +157,15 @@ def land(
     return summary
 
 
-def check_key(zone: LandingZone, pseudonymiser: Pseudonymiser) -> None:
-    """One zone, one key: under two keys, or a key and none, the same person would become two."""
+def landed_inputs(zone: LandingZone, pseudonymiser: Pseudonymiser) -> dict[str, Manifest]:
+    """The batch of each input that has landed, by the input's sha256.
+
+    One zone, one key: under two keys, or a key and none, the same person would become two.
+    """
+    found: dict[str, Manifest] = {}
     for manifest in zone.manifests(SOURCE):
+        if manifest.input_sha256:
+            found[manifest.input_sha256] = manifest
         holds_data = any(entry.kind != "outcomes" for entry in manifest.files)
         if holds_data and manifest.pseudonym_key_id != pseudonymiser.key_id:
             how = "with another pseudonym key" if manifest.pseudonym_key_id else "in clear text"
@@ -168,6 +173,7 @@ def check_key(zone: LandingZone, pseudonymiser: Pseudonymiser) -> None:
                 f"the zone {zone.root} was landed {how} (batch {manifest.batch_id}): set the "
                 "original key, or --keep-personal if there was none, or land into another --raw-dir"
             )
+    return found
 
 
 def _rows(manifest: Manifest, kind: str) -> int:
