@@ -2,20 +2,42 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
+from extract import pretrain
 from extract.landing import LandingZone
 from extract.privacy import Pseudonymiser
+from extract.simulator.pretrain import write
 from extract.simulator.wandb import SimulatedRun, simulate_runs
 from extract.wandb_files import SOURCE, ExportInput, RecordLander, landed_inputs
 
 # Simulated people need pseudonyms that are the same on every machine, not secret ones.
 DEMO_KEY = "the demo simulates people too"
+# The releases have 17 digits, which would only make the demo larger.
+METRIC_DIGITS = 6
 
 
-def land(zone: LandingZone, n_runs: int) -> dict[str, Any]:
-    """Land ``n_runs`` simulated runs unless this very simulation has landed before."""
+def land(zone: LandingZone, n_runs: int, evals_every: int) -> dict[str, Any]:
+    """Land the simulated runs and pretraining results, unless they have landed before."""
+    return _land_runs(zone, n_runs) | {"pretraining_rows": _land_pretraining(zone, evals_every)}
+
+
+def _land_pretraining(zone: LandingZone, evals_every: int) -> int:
+    """Land the simulated tables of the hub; evaluations of every so many checkpoints."""
+    kinds = {file.kind for batch in zone.manifests(pretrain.SOURCE) for file in batch.files}
+    if kinds - {"outcomes"}:
+        return 0
+    with tempfile.TemporaryDirectory() as folder:
+        written = write(Path(folder), evals_every=evals_every, digits=METRIC_DIGITS)
+        summary = pretrain.land_source(zone, [Path(folder)], pretrain.Request.of((), (), ()))
+    assert summary.refused == 0 and summary.rows == sum(written.rows.values()), summary.messages
+    return summary.rows
+
+
+def _land_runs(zone: LandingZone, n_runs: int) -> dict[str, Any]:
     pseudonymiser = Pseudonymiser(DEMO_KEY)
     fingerprint = f"demo wandb {n_runs} runs"
     with zone.locked(SOURCE):

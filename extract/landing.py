@@ -3,8 +3,10 @@
 Layout (contract.md, section 2)::
 
     <raw>/wandb/<entity>/<project>/{runs,history,outcomes}/<batch>-<part>.jsonl.zst
+    <raw>/huggingface/<dataset>/<revision>/<batch>-<part>-<file name>.parquet
     <raw>/_manifests/<source>/<batch>.json     what has landed, one file per batch
     <raw>/_tmp/<batch>/                        a batch that is being written
+    <raw>/_downloads/<source>/                 what is to land; it survives a killed extractor
     <raw>/_locks/<source>.lock                 held by the running extractor
 
 A batch is written below ``_tmp``, fsynced, renamed into place, and counts as landed when its
@@ -23,6 +25,7 @@ import re
 import secrets
 import shutil
 import sys
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -31,16 +34,26 @@ from pathlib import Path
 from typing import Any, BinaryIO
 from urllib.parse import quote
 
+import orjson
 import zstandard
 
 from extract import __version__
 from extract.errors import ExtractError, UsageError
+from extract.inputs import lines
 
 # A part this large keeps a scan of the zone parallel (DuckDB reads a compressed file with one
 # thread, several files with several) while one batch of a usual project stays one or two files.
 PART_BYTES = 64 * 1024 * 1024
 # Level 6 lands the sample history at 1/9 of its size; level 9 saves 6 % more at half the speed.
 ZSTD_LEVEL = 6
+# For histories the fastest level is also a small one: 60.5 kB of the sample, level 6 64.1 kB.
+SECTION_ZSTD_LEVEL = 1
+SECTION_CHUNK_BYTES = 64 * 1024
+# A section this small stays in memory: most histories do, and a run costs no file.
+SECTION_MEMORY_BYTES = 256 * 1024
+COPY_BYTES = 1024 * 1024
+SCRATCH_PREFIX = "scratch-"
+SCRATCH_LOCK = ".lock"
 # Refusals repeated in the manifest, so that `status` can show them; all are in the outcomes file.
 MANIFEST_REFUSALS = 20
 # File systems allow 255 bytes. Two names that are cut to the same folder are still told apart, by
@@ -53,11 +66,16 @@ _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 UNREADABLE_IN_PATHS = frozenset("[\\?'")
 
 UNKNOWN_PROJECT = ("_unknown", "_unknown")
+DOWNLOADS = "_downloads"
 
 
 @dataclass(frozen=True)
 class LandedFile:
-    """One immutable file of a batch; ``path`` is relative to the raw directory."""
+    """One immutable file of a batch; ``path`` is relative to the raw directory.
+
+    ``entity`` and ``project`` are the two levels below a source: those of W&B, or a dataset of the
+    Hugging Face hub and its commit.
+    """
 
     path: str
     kind: str
@@ -68,6 +86,16 @@ class LandedFile:
     raw_bytes: int
     max_record_bytes: int
     sha256: str
+    provenance: dict[str, Any] | None = None  # of a file that landed whole: where it is from
+
+
+@dataclass(frozen=True)
+class Taken:
+    """A whole file that a batch holds, and may adopt."""
+
+    path: Path
+    bytes: int
+    sha256: str
 
 
 @dataclass(frozen=True)
@@ -75,7 +103,7 @@ class Outcome:
     """What became of one item: a run, a history, a line or a whole input."""
 
     item: str
-    status: str  # landed | refused
+    status: str  # landed | refused | deleted | restored
     reason: str | None = None
     message: str | None = None
     line: int | None = None
@@ -83,6 +111,7 @@ class Outcome:
     project: str | None = None
     run_id: str | None = None
     rows: int | None = None
+    progress: dict[str, Any] | None = None  # what the next call must know to go on from here
 
 
 @dataclass
@@ -135,6 +164,15 @@ class _PartWriter:
         self.raw_bytes += len(record) + 1
         self.max_record_bytes = max(self.max_record_bytes, len(record))
 
+    def section(self, section: Section) -> None:
+        """Append what a section holds, compressed as it is: frames may follow each other."""
+        self._zstd.flush(zstandard.FLUSH_FRAME)
+        for chunk in section.compressed():
+            self.write(chunk)
+        self.rows += section.rows
+        self.raw_bytes += section.raw_bytes
+        self.max_record_bytes = max(self.max_record_bytes, section.max_record_bytes)
+
     def close(self) -> str:
         """Finish the file and return its sha256."""
         self._zstd.flush(zstandard.FLUSH_FRAME)
@@ -145,6 +183,51 @@ class _PartWriter:
 
     def abandon(self) -> None:
         self._file.close()
+
+
+class Section:
+    """Lines that land together or not at all: one run's history, collected while others are.
+
+    They are compressed as they come, and leave the memory for a nameless file when they are many,
+    which the kernel removes with the process. A section may outlive the batch it was begun in.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.rows = self.raw_bytes = self.max_record_bytes = 0
+        self._lines: list[bytes] = []
+        self._next_chunk = SECTION_CHUNK_BYTES
+        self._spool = tempfile.SpooledTemporaryFile(SECTION_MEMORY_BYTES, dir=folder)  # noqa: SIM115
+        self._zstd = zstandard.ZstdCompressor(level=SECTION_ZSTD_LEVEL).compressobj()
+
+    def line(self, record: bytes) -> None:
+        """Append one JSON document (without newline)."""
+        self._lines.append(record)
+        self.rows += 1
+        self.raw_bytes += len(record) + 1
+        if len(record) > self.max_record_bytes:
+            self.max_record_bytes = len(record)
+        if self.raw_bytes >= self._next_chunk:
+            self._compress()
+
+    def _compress(self) -> None:
+        self._next_chunk = self.raw_bytes + SECTION_CHUNK_BYTES
+        if self._lines:
+            self._lines.append(b"")
+            self._spool.write(self._zstd.compress(b"\n".join(self._lines)))
+            self._lines = []
+
+    def compressed(self) -> Iterator[bytes]:
+        """The content, once: the section is closed by it."""
+        self._compress()
+        with self._spool as spool:
+            spool.write(self._zstd.flush())
+            spool.seek(0)
+            while chunk := spool.read(COPY_BYTES):
+                yield chunk
+
+    def close(self) -> None:
+        """Forget the content."""
+        self._spool.close()
 
 
 class Batch:
@@ -164,21 +247,87 @@ class Batch:
     def write(self, kind: str, entity: str | None, project: str | None, record: bytes) -> None:
         """Append one JSON document (without newline) to the landed files of its project."""
         key = (entity, project, kind)
+        writer = self._writer(key)
+        writer.line(record)
+        if writer.raw_bytes >= PART_BYTES:
+            self._finish(key)
+
+    def append(self, kind: str, entity: str | None, project: str | None, section: Section) -> None:
+        """Append a section to the landed files of its project."""
+        key = (entity, project, kind)
+        writer = self._writer(key)
+        writer.section(section)
+        if writer.raw_bytes >= PART_BYTES:
+            self._finish(key)
+
+    def _writer(self, key: tuple[str | None, str | None, str]) -> _PartWriter:
         writer = self._writers.get(key)
         if writer is None:
             self._parts += 1
             name = f"{self.manifest.batch_id}-{self._parts:04d}.jsonl.zst"
             writer = self._writers[key] = _PartWriter(self._tmp / name)
-        writer.line(record)
-        if writer.raw_bytes >= PART_BYTES:
-            self._finish(key)
+        return writer
+
+    def take(self, path: Path, *, link: bool = False) -> Taken:
+        """Hold a copy of a whole file, which lands if it is adopted.
+
+        With ``link`` no byte is copied where the file system allows that. For files that nobody
+        will write to again: what has landed would change with them.
+        """
+        self._parts += 1
+        # The name by which `discard` would know it.
+        held = self._tmp / f"{self.manifest.batch_id}-{self._parts:04d}"
+        try:
+            if not link:
+                raise OSError
+            os.link(path, held)
+        except OSError:
+            shutil.copyfile(path, held)
+        with open(held, "rb") as stream:
+            digest = hashlib.file_digest(stream, "sha256").hexdigest()
+            os.fsync(stream.fileno())
+        return Taken(held, held.stat().st_size, digest)
+
+    def adopt(
+        self,
+        taken: Taken,
+        kind: str,
+        entity: str,
+        project: str | None,
+        *,
+        name: str,
+        rows: int,
+        provenance: dict[str, Any],
+    ) -> None:
+        """Land a file as it is, below the folders of its entity and project."""
+        folders = (_folder(entity), _folder(project) if project else UNKNOWN_PROJECT[1])
+        path = "/".join(
+            (
+                self.manifest.source,
+                *folders,
+                f"{taken.path.name}-{quote(name, safe='')[-FOLDER_CHARACTERS:]}",
+            )
+        )
+        landed = LandedFile(
+            path=path,
+            kind=kind,
+            entity=entity,
+            project=project,
+            rows=rows,
+            bytes=taken.bytes,
+            raw_bytes=taken.bytes,
+            max_record_bytes=0,
+            sha256=taken.sha256,
+            provenance=provenance,
+        )
+        self._closed.append((taken.path, landed))
 
     def outcome(self, outcome: Outcome) -> None:
         """Record what became of one item; refusals also go into the manifest."""
         record = {name: value for name, value in asdict(outcome).items() if value is not None}
         record |= {"source": self.manifest.source, "recorded_at": utc_now()}
         self.write("outcomes", outcome.entity, outcome.project, dump_json(record))
-        if outcome.status == "landed":
+        if outcome.status != "refused":
             self.manifest.n_landed += 1
         else:
             self.manifest.n_refused += 1
@@ -256,6 +405,10 @@ class LandingZone:
     def manifest_path(self, source: str, batch_id: str) -> Path:
         return self.root / "_manifests" / source / f"{batch_id}.json"
 
+    def downloads(self, source: str) -> Path:
+        """Where a source keeps what it has fetched until it has landed."""
+        return self.root / DOWNLOADS / source
+
     def manifests(self, source: str | None = None) -> Iterator[Manifest]:
         """All landed batches, oldest first."""
         for path in sorted(self.root.glob(f"_manifests/{source or '*'}/*.json")):
@@ -281,22 +434,64 @@ class LandingZone:
             except BlockingIOError:
                 print(f"waiting for another extractor of {source} to finish", file=sys.stderr)
                 fcntl.flock(lock, fcntl.LOCK_EX)
+            (self.root / "_tmp").mkdir(exist_ok=True)
             for unfinished in (self.root / "_tmp").glob(f"{source}-*"):
                 self.discard(source, unfinished.name)
+            self._remove_left_scratch()
             yield  # the kernel releases the lock, also when the process is killed
+
+    def begin(self, source: str, arguments: dict[str, Any], **fields: Any) -> Batch:
+        """A new batch, for the caller to commit or abandon."""
+        stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%fZ")
+        batch_id = f"{source}-{stamp}-{secrets.token_hex(3)}"
+        return Batch(self, Manifest(batch_id, source, arguments, utc_now(), **fields))
 
     @contextmanager
     def batch(self, source: str, arguments: dict[str, Any], **fields: Any) -> Iterator[Batch]:
         """Write one batch; it lands as a whole when the block ends, or not at all."""
-        stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%fZ")
-        batch_id = f"{source}-{stamp}-{secrets.token_hex(3)}"
-        batch = Batch(self, Manifest(batch_id, source, arguments, utc_now(), **fields))
+        batch = self.begin(source, arguments, **fields)
         try:
             yield batch
             batch.commit()
         except BaseException:
             batch.abandon()
             raise
+
+    @contextmanager
+    def scratch(self) -> Iterator[Path]:
+        """A folder for clear text that must not stay, here or in the caches of the user.
+
+        It is removed at the end, and after a kill by the next extractor, whichever it is.
+        """
+        (self.root / "_tmp").mkdir(parents=True, exist_ok=True)
+        folder = Path(tempfile.mkdtemp(prefix=SCRATCH_PREFIX, dir=self.root / "_tmp"))
+        with open(folder / SCRATCH_LOCK, "w", encoding="utf-8") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)  # says that somebody works here
+            try:
+                yield folder
+            finally:
+                shutil.rmtree(folder, ignore_errors=True)
+
+    def _remove_left_scratch(self) -> None:
+        for folder in (self.root / "_tmp").glob(f"{SCRATCH_PREFIX}*"):
+            try:
+                with open(folder / SCRATCH_LOCK, encoding="utf-8") as lock:
+                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    shutil.rmtree(folder, ignore_errors=True)
+            except OSError:
+                continue  # in use, or being made or removed at this moment
+
+    def section(self) -> Section:
+        """A new section, spilled into the zone's temporary folder; call it inside ``locked``."""
+        return Section(self.root / "_tmp")
+
+    def records(self, source: str, kind: str) -> Iterator[tuple[Manifest, dict[str, Any]]]:
+        """All landed records of one kind with the batch they are of, in order of landing."""
+        for manifest in self.manifests(source):
+            for landed in manifest.files:
+                if landed.kind == kind:
+                    for line in lines(self.root / landed.path):
+                        yield manifest, json.loads(line.content)
 
     def discard(self, source: str, batch_id: str) -> None:
         """Remove what is left of a batch that has a temporary folder, which goes last.
@@ -314,7 +509,7 @@ class LandingZone:
         listed = {landed.path for manifest in self.manifests() for landed in manifest.files}
         return [
             path
-            for path in self.root.glob("*/*/*/*/*")
+            for path in self.root.glob("[!_.]*/**/*")
             if path.is_file() and str(path.relative_to(self.root)) not in listed
         ]
 
@@ -325,6 +520,15 @@ def dump_json(value: Mapping[str, Any], *, sort_keys: bool = False) -> bytes:
     A lone surrogate cannot be written as UTF-8 and would make DuckDB refuse the whole file: it
     becomes the text of its escape, so that two of them stay different.
     """
+    try:
+        content = orjson.dumps(value, option=orjson.OPT_SORT_KEYS if sort_keys else None)
+    except TypeError:  # an integer of more than 64 bits, or a lone surrogate
+        content = b"null"
+    # It writes a null for NaN and Infinity too.
+    return _dump_exactly(value, sort_keys) if b"null" in content else content
+
+
+def _dump_exactly(value: Mapping[str, Any], sort_keys: bool) -> bytes:
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=sort_keys)
     try:
         return text.encode()

@@ -88,6 +88,9 @@ _HUB_ID = re.compile(r"allenai/[\w.+-]+")
 _FLAG = re.compile(r"--?(?P<name>[A-Za-z][\w.-]*)(?P<assignment>=)?(?P<value>.*)", re.DOTALL)
 
 
+_HOLDS_TEXT = (str, dict, list)
+
+
 class _Known(NamedTuple):
     """What is known of the run whose record is cleaned."""
 
@@ -102,6 +105,7 @@ class Pseudonymiser:
     def __init__(self, key: str | None) -> None:
         self._key = key.encode() if key is not None else None
         self.hash = lru_cache(maxsize=65536)(self._hash)
+        self.name = lru_cache(maxsize=65536)(self._name)
 
     @classmethod
     def from_environment(cls, *, keep_personal: bool) -> Pseudonymiser:
@@ -170,7 +174,7 @@ class Pseudonymiser:
         scheme, separator, rest = remote.rpartition("://")
         return scheme + separator + self.hash(rest) if re.search(r"[/:@\\]", remote) else remote
 
-    def name(self, key: str) -> str:
+    def _name(self, key: str) -> str:
         """A key of an object, which may be a path or an address."""
         if ("/" in key or "\\" in key) and (found := _PATH_KEY.fullmatch(key)):
             return found["before"] + self.path(found["path"]) + found["after"]
@@ -197,11 +201,23 @@ class Pseudonymiser:
         if self._key is None:
             return row
         run = {str(row.get("run_id"))}
+        known = _Known([], run, run)
         return {
             key: value
-            if key == "run_id" or not isinstance(value, str | dict | list)
-            else self._walk(value, key, _Known([], run, run))
+            if key == "run_id" or not isinstance(value, _HOLDS_TEXT)
+            else self._metrics(value, known)
+            if key == "metrics" and isinstance(value, dict)
+            else self._walk(value, key, known)
             for key, value in row.items()
+        }
+
+    def _metrics(self, metrics: dict[str, Any], known: _Known) -> dict[str, Any]:
+        """Nearly all are numbers, under the same few names in millions of rows."""
+        return {
+            self.name(name): value
+            if not isinstance(value, _HOLDS_TEXT)
+            else self._walk(value, name, known)
+            for name, value in metrics.items()
         }
 
     def _walk(self, value: Any, key: str, known: _Known) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, TextIO
 
-from extract.landing import LandingZone
+from extract.landing import DOWNLOADS, LandingZone
 
 
 def summarise(zone: LandingZone) -> list[dict[str, Any]]:
@@ -31,16 +31,23 @@ def summarise(zone: LandingZone) -> list[dict[str, Any]]:
 
 def print_table(zone: LandingZone, summary: list[dict[str, Any]], stream: TextIO) -> None:
     """The summary for a person."""
+    waiting = [path for path in (zone.root / DOWNLOADS).rglob("*") if path.is_file()]
+    if size := sum(path.stat().st_size for path in waiting):
+        print(
+            f"{size / 1e6:.2f} MB below {zone.root / DOWNLOADS} have not landed; the next call of "
+            "their command goes on with them",
+            file=stream,
+        )
     if not summary:
         print("nothing has landed here yet; try: python -m extract demo", file=stream)
         return
     print(
-        f"{'source':10} {'kind':10} {'batches':>7} {'files':>6} {'rows':>12} {'MB':>9}  newest",
+        f"{'source':11} {'kind':16} {'batches':>7} {'files':>6} {'rows':>12} {'MB':>9}  newest",
         file=stream,
     )
     for entry in summary:
         print(
-            f"{entry['source']:10} {entry['kind']:10} {entry['batches']:7} {entry['files']:6} "
+            f"{entry['source']:11} {entry['kind']:16} {entry['batches']:7} {entry['files']:6} "
             f"{entry['rows']:12,} {entry['bytes'] / 1e6:9.2f}  {entry['newest']}",
             file=stream,
         )
@@ -52,4 +59,4 @@ def print_table(zone: LandingZone, summary: list[dict[str, Any]], stream: TextIO
         )
     errors = {entry["source"]: entry["refused"] for entry in summary if entry["refused"]}
     for source, count in errors.items():
-        print(f"{source}: {count} items refused; see staging.stg_wandb__outcomes", file=stream)
+        print(f"{source}: {count} items refused; see staging.stg_{source}__outcomes", file=stream)

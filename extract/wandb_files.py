@@ -13,12 +13,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from extract import wandb_parquet
+from extract import wandb_offline, wandb_parquet
 from extract.errors import InputError, UsageError
 from extract.inputs import PARQUET_MAGIC, lines, magic
 from extract.landing import Batch, LandingZone, Manifest, Outcome, dump_json, file_sha256
 from extract.privacy import Pseudonymiser
-from extract.wandb_records import HistoryRecord, RunRecord, parts, record_of
+from extract.wandb_log import MAGIC as WANDB_MAGIC
+from extract.wandb_records import HistoryRecord, RunRecord, parts, record_of, run_line
 
 SOURCE = "wandb"
 # Often enough to see that something moves, seldom enough to cost nothing.
@@ -70,22 +71,20 @@ def find_inputs(
     files: list[Path] = []
     for path in paths:
         if path.is_dir():
-            # The zone itself may be below the path; what has landed is no export.
-            names = [
-                p for p in sorted(path.rglob("*"))
-                if p.is_file() and _is_export(p) and raw_dir not in p.resolve().parents
-            ]  # fmt: skip
-            if not names:
+            found = list(_search(path, raw_dir))
+            names = [item for item in found if isinstance(item, Path)]
+            yield from (item for item in found if isinstance(item, Outcome))
+            if not found:
                 yield _refused(
-                    path, "no_export", "holds no export: expected *.jsonl, *.json or *.parquet "
-                    "(optionally .gz or .zst)",
+                    path, "no_export", "holds no export: expected *.jsonl, *.json, *.parquet "
+                    "(optionally .gz or .zst) or run directories of W&B with their *.wandb",
                 )  # fmt: skip
             files += names
         elif path.is_file():
             files.append(path)
         else:
             yield _refused(path, "missing", "does not exist; check the path")
-    for group in wandb_parquet.exports(files):
+    for group in wandb_parquet.exports(_once(files)):
         context = _export_manifest(group[0].parent)
         yield ExportInput(
             group,
@@ -93,6 +92,36 @@ def find_inputs(
             project or context.get("project"),
             context.get("updated_at"),
         )
+
+
+def _once(files: Iterable[Path]) -> Iterable[Path]:
+    """Without the second way to the same run: W&B keeps a link `latest-run` beside the runs."""
+    found: dict[Path, Path] = {}
+    for file in files:
+        found.setdefault(file.resolve() if file.suffix == wandb_offline.SUFFIX else file, file)
+    return found.values()
+
+
+def _search(folder: Path, raw_dir: Path) -> Iterator[Path | Outcome]:
+    """The exports below a folder; a run directory without its log is a refused outcome."""
+    # The zone itself may be below the path; what has landed is no export.
+    found = {path: path.resolve() for path in sorted(folder.rglob("*")) if path.is_file()}
+    found = {path: at for path, at in found.items() if raw_dir not in at.parents}
+    log_folders = {at.parent for at in found.values() if at.suffix == wandb_offline.SUFFIX}
+    run_folders = set()
+    for path, resolved in found.items():
+        if path.suffix == wandb_offline.SUFFIX:
+            yield path
+        elif run_folder := wandb_offline.run_folder(resolved, log_folders):
+            run_folders.add(run_folder)  # media, summaries, requirements: what the log refers to
+        elif _is_export(path):
+            yield path
+    for run_folder in sorted(run_folders):
+        if not any(run_folder.glob(f"*{wandb_offline.SUFFIX}")):
+            yield _refused(
+                run_folder, "no_log", "is a run directory of W&B, and the run is in its *.wandb "
+                "file, which is missing; copy it too",
+            )  # fmt: skip
 
 
 def _is_export(path: Path) -> bool:
@@ -241,10 +270,14 @@ def _land_input(
 
 
 def _documents(export: ExportInput) -> Iterator[tuple[int, Any] | InputError]:
-    """(line, JSON document) of each record; an ``InputError`` stands for one that is unreadable."""
+    """(line, document or record) of each record; an ``InputError`` for one that is unreadable."""
     path = export.paths[0]
-    if magic(path) == PARQUET_MAGIC:
+    start = magic(path)
+    if start == PARQUET_MAGIC:
         yield from wandb_parquet.documents(export.paths)
+        return
+    if start == WANDB_MAGIC or path.suffix == wandb_offline.SUFFIX:
+        yield from wandb_offline.records(path, export.entity, export.project)
         return
     is_empty = True
     try:
@@ -291,14 +324,16 @@ class RecordLander:
                 continue
             number, content = document
             for part in parts(content):
+                is_ready = isinstance(part, RunRecord | HistoryRecord)
                 try:
-                    record = record_of(part)
+                    record = part if is_ready else record_of(part)
                     if isinstance(record, RunRecord):
                         self._land_run(record, number)
                     else:
                         self._land_history(record)
                 except InputError as problem:
-                    run_id = part.get("run_id") if isinstance(part, dict) else None
+                    fields = part.fields if is_ready else part
+                    run_id = fields.get("run_id") if isinstance(fields, dict) else None
                     self._refuse(problem, number, run_id if isinstance(run_id, str) else None)
                 except RecursionError:
                     problem = InputError("too_deep", "is nested too deeply; the rest has landed")
@@ -349,13 +384,8 @@ class RecordLander:
             )
         self._run_lines[key] = line
         clean = self._pseudonymiser.run(fields | {"entity": entity, "project": project})
-        body = dump_json(clean, sort_keys=True)
-        envelope = {
-            "line": line,
-            "exported_at": record.exported_at or self._export.exported_at,
-            "content_sha256": hashlib.sha256(body).hexdigest(),
-        }
-        self._batch.write("runs", entity, project, body[:-1] + b"," + dump_json(envelope)[1:])
+        exported_at = record.exported_at or self._export.exported_at
+        self._batch.write("runs", entity, project, run_line(clean, line, exported_at))
         self._batch.outcome(
             Outcome("run", "landed", entity=entity, project=project, run_id=run_id, rows=1)
         )

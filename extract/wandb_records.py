@@ -9,13 +9,15 @@ exactly as it was exported.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from extract.errors import InputError
+from extract.landing import dump_json
 
 RUN_PAYLOADS = (
     "config", "summary", "wandb_metadata", "system_metrics", "system_attrs", "sweep_info",
@@ -57,6 +59,8 @@ EVALUATIONS = "oe_eval_metrics"
 
 HISTORY_CORE_METRICS = ("train_loss", "learning_rate", "total_tokens")
 HISTORY_FIELDS = ("run_id", "step", "timestamp", "runtime", *HISTORY_CORE_METRICS, "metrics")
+_HISTORY_CLOCKS = ("step", "timestamp", "runtime")
+_LOGGED_CLOCKS = frozenset({"_step", "_timestamp", "_runtime", "_wandb"})
 _HISTORY_CONTAINERS = ("metrics", "extra", "extra_cols")
 _HISTORY_OTHER = ("wandb_metadata", "_wandb", "entity", "project")
 _HISTORY_MARKERS = frozenset(
@@ -234,16 +238,54 @@ def _flat_evaluations(summary: dict[str, Any] | None) -> dict[str, Any] | None:
     return nested | {key: value for key, value in summary.items() if key != EVALUATIONS}
 
 
+def run_line(fields: dict[str, Any], line: int, exported_at: str | None) -> bytes:
+    """A run as it lands: its fields, and what tells this snapshot from others of the run."""
+    body = dump_json(fields, sort_keys=True)
+    envelope = {
+        "line": line,
+        "exported_at": exported_at,
+        "content_sha256": hashlib.sha256(body).hexdigest(),
+    }
+    return body[:-1] + b"," + dump_json(envelope)[1:]
+
+
 def _history(row: dict[str, Any]) -> HistoryRecord:
     run_id = row.get("run_id")
     if not isinstance(run_id, str) or not run_id:
         raise InputError("no_run_id", "is a history row without a run_id (text expected)")
-    fields: dict[str, Any] = {"run_id": run_id}
-    rest: dict[str, Any] = {}
-    for name in ("step", "timestamp", "runtime"):
+    known = {"run_id", *_HISTORY_CONTAINERS, *_HISTORY_OTHER}
+    known |= {"step", "_step", "timestamp", "_timestamp", "runtime", "_runtime"}
+    metrics = {key: value for key, value in row.items() if key not in known}
+    for name in _HISTORY_CONTAINERS:
+        metrics |= _decoded(row.get(name), name) or {}
+    metrics = {key: value for key, value in metrics.items() if value is not None}
+    logged = {}
+    for name in _HISTORY_CLOCKS:
         value = row.get(name)
-        if value is None:
-            value = row.get(f"_{name}")
+        logged[name] = row.get(f"_{name}") if value is None else value
+    fields = _landed_row(run_id, logged, metrics)
+    return HistoryRecord(fields, _text(row.get("entity")), _text(row.get("project")))
+
+
+def logged_row(
+    run_id: str, row: Mapping[str, Any], entity: str | None = None, project: str | None = None
+) -> HistoryRecord:
+    """A row as W&B itself keeps it: flat, the clocks as `_step`, `_timestamp` and `_runtime`.
+
+    Everything else is a metric, whatever it is called: a run may log `step` or `project`.
+    """
+    logged = {name: row.get(f"_{name}") for name in _HISTORY_CLOCKS}
+    metrics = {
+        key: value for key, value in row.items() if value is not None and key not in _LOGGED_CLOCKS
+    }
+    return HistoryRecord(_landed_row(run_id, logged, metrics), entity, project)
+
+
+def _landed_row(run_id: str, logged: dict[str, Any], metrics: dict[str, Any]) -> dict[str, Any]:
+    """The landed form of one row, from its clocks and its metrics, which it may keep."""
+    fields: dict[str, Any] = {"run_id": run_id}
+    unreadable: dict[str, Any] = {}
+    for name, value in logged.items():
         if value is None:
             continue
         if name == "step" and isinstance(value, float) and value.is_integer():
@@ -251,22 +293,13 @@ def _history(row: dict[str, Any]) -> HistoryRecord:
         if _is_plain(value, integer=name == "step"):
             fields[name] = value
         else:
-            rest[f"_{name}"] = value
-    known = {"run_id", *_HISTORY_CONTAINERS, *_HISTORY_OTHER}
-    known |= {"step", "_step", "timestamp", "_timestamp", "runtime", "_runtime"}
-    metrics = {key: value for key, value in row.items() if key not in known}
-    for name in _HISTORY_CONTAINERS:
-        metrics |= _decoded(row.get(name), name) or {}
-    for name, value in metrics.items():
-        if value is None:
-            continue
-        if name in HISTORY_CORE_METRICS and _is_plain(value, integer=False):
-            fields[name] = value
-        else:
-            rest[name] = value
-    if rest:
-        fields["metrics"] = rest
-    return HistoryRecord(fields, _text(row.get("entity")), _text(row.get("project")))
+            unreadable[f"_{name}"] = value
+    for name in HISTORY_CORE_METRICS:
+        if name in metrics and _is_plain(metrics[name], integer=False):
+            fields[name] = metrics.pop(name)
+    if unreadable or metrics:
+        fields["metrics"] = unreadable | metrics
+    return fields
 
 
 def _is_plain(value: Any, *, integer: bool) -> bool:

@@ -17,6 +17,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import zstandard
 
 from extract import wandb_files
@@ -117,12 +118,16 @@ def check_zone(zone: LandingZone, *, leftovers: bool = False) -> None:
             content = path.read_bytes()
             assert len(content) == entry.bytes
             assert hashlib.sha256(content).hexdigest() == entry.sha256
+            known.add(entry.path)
+            if path.suffix == ".parquet":
+                query = "select num_rows from parquet_file_metadata(?)"
+                assert duckdb.execute(query, [str(path)]).fetchall() == [(entry.rows,)]
+                continue
             text = decompressed(path)
             assert len(text) == entry.raw_bytes
             rows = text.split(b"\n")[:-1]
             assert len(rows) == entry.rows
             assert max(map(len, rows)) == entry.max_record_bytes
-            known.add(entry.path)
     if not leftovers:
         assert set(files_of(zone)) == known
 

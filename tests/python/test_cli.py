@@ -23,7 +23,7 @@ from extract_testing import (
 import extract
 from extract.landing import LandingZone
 
-COMMANDS = ("wandb-files", "demo", "status")
+COMMANDS = ("wandb-files", "pretrain", "demo", "status")
 
 
 @pytest.fixture
@@ -173,28 +173,43 @@ def test_the_demo_lands_once_without_key_and_is_the_same_everywhere(tmp_path: Pa
     zones = [LandingZone(tmp_path / name) for name in ("one", "two")]
     hashes = []
     for zone in zones:
-        result = cli("demo", "--runs", "25", "--raw-dir", zone.root, key=None)
+        result = cli(
+            "demo", "--runs", "25", "--evals-every", "999", "--raw-dir", zone.root, key=None
+        )
         assert result.returncode == 0
         assert (summary_of(result)["asked"], summary_of(result)["landed"]) == (25, 25)
         check_zone(zone)
         hashes.append([run["content_sha256"] for run in landed(zone, "runs")])
         # Each history was once told anew with every run that followed: 48,000 rows for 320 runs.
-        items = [(row["item"], row["run_id"]) for row in landed(zone, "outcomes")]
+        outcomes = [row for row in landed(zone, "outcomes") if row["source"] == "wandb"]
+        items = [(row["item"], row["run_id"]) for row in outcomes]
         histories = {row["run_id"] for row in landed(zone, "history")}
         assert len(items) == len(set(items)) == 25 + len(histories)
     assert len(hashes[0]) == 25
     assert hashes[0] == hashes[1]
 
     before = files_of(zones[0])
-    again = cli("demo", "--runs", "25", "--raw-dir", zones[0].root, key=None)
+    again = cli(
+        "demo", "--runs", "25", "--evals-every", "999", "--raw-dir", zones[0].root, key=None
+    )
     assert (again.returncode, summary_of(again)["landed"]) == (0, 0)
+    assert summary_of(again)["pretraining_rows"] == 0
     assert files_of(zones[0]) == before
 
 
 def test_the_demo_has_a_zone_of_its_own(tmp_path: Path) -> None:
     """Demo and real data never mix, not even when the zone of the real data is set."""
     real, demo = LandingZone(tmp_path / "real"), LandingZone(tmp_path / "demo")
-    cli("demo", "--runs", "1", "--raw-dir", str(demo.root), DATADECIDE_RAW_DIR=str(real.root))
+    cli(
+        "demo",
+        "--runs",
+        "1",
+        "--evals-every",
+        "999",
+        "--raw-dir",
+        str(demo.root),
+        DATADECIDE_RAW_DIR=str(real.root),
+    )
     assert not real.root.exists()
     assert len(landed(demo, "runs")) == 1
 
@@ -202,7 +217,7 @@ def test_the_demo_has_a_zone_of_its_own(tmp_path: Path) -> None:
 def test_the_demo_into_the_zone_of_real_data_is_refused(zone: LandingZone, export: Path) -> None:
     land(zone, export)
     before = files_of(zone)
-    result = cli("demo", "--runs", "1", "--raw-dir", zone.root)
+    result = cli("demo", "--runs", "1", "--evals-every", "999", "--raw-dir", zone.root)
     assert result.returncode == 2
     assert files_of(zone) == before
 
