@@ -1,9 +1,9 @@
 {#-
-    Pre-hook of a base model: sets the session variables that its source reads, so that the model
+    Pre-hook of the model that stores what a source reads: sets the session variables that its source reads, so that the model
     reads only the landed files that it has not read before (all of them on a full refresh).
 
     <source>_<kind>_files        the files, relative to the working directory; never an empty list,
-                                 which read_json refuses: an empty file stands first
+                                 which no reader accepts: `empty` stands first
     <source>_<kind>_object_size  room for the longest record among them, 16 MiB at least. DuckDB
                                  keeps two buffers of this size a thread, so it grows only when a
                                  file needs it
@@ -12,7 +12,7 @@
     warehouse is a function of what has landed. An empty zone deletes nothing, because a mistyped
     path is one.
 -#}
-{% macro set_landed_files(source, kind) %}
+{% macro set_landed_files(source, kind, empty='models/base/empty.jsonl') %}
     {%- set files = ref('base_landing__files') %}
     {%- if is_incremental() %}
     delete from {{ this }}
@@ -33,7 +33,7 @@
     );
 
     set variable {{ source }}_{{ kind }}_files = (
-        ['models/base/empty.jsonl'] || coalesce(
+        ['{{ empty }}'] || coalesce(
             list_transform(getvariable('landed_files'), lambda file: '{{ raw_dir() }}/' || file.path),
             []
         )

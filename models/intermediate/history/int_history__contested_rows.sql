@@ -9,6 +9,13 @@ attributed as not materialized (
 
 ),
 
+outcomes as (
+
+    select * from {{ ref('stg_wandb__outcomes') }}
+    where item = 'history' and replaces_earlier
+
+),
+
 step_counts as (
 
     select
@@ -95,11 +102,34 @@ steps_not_repeated as (
 
 ),
 
+-- Read as a whole from W&B, after it was rewound perhaps: what had landed before does not count.
+whole_histories as (
+
+    select
+        exports.run_path,
+        max(exports._batch_order) as _batch_order
+
+    from exports
+    inner join outcomes
+        on exports.run_path = {{ run_path('outcomes') }}
+        and exports._batch_id = outcomes.batch_id
+    group by all
+
+),
+
 -- A later export that has every step of an earlier one replaces it as a whole, so that a row which
 -- has changed is not there twice. Exports that lack steps of each other (the halves of one file,
 -- a tail) add to each other.
 superseded as (
 
+    select
+        exports.run_path,
+        exports._batch_id
+    from exports
+    inner join whole_histories
+        on exports.run_path = whole_histories.run_path
+        and exports._batch_order < whole_histories._batch_order
+    union all by name
     select distinct
         later_exports.run_path,
         later_exports._batch_id
@@ -122,8 +152,9 @@ contested_rows as (
 
 ),
 
--- The same moment of the same step in two exports is one row, as the later export has it. Rows of
--- one step that were logged at different moments (a resumed run) all stay.
+-- The same moment of the same step in two exports is one row, as the later export has it (its run
+-- time is the same too, but some exporters round that). Rows of one step that were logged at
+-- different moments (a resumed run) all stay.
 newest_rows as (
 
     select distinct contested_rows.* exclude (_batch_id, _batch_order)
@@ -133,7 +164,7 @@ newest_rows as (
             contested_rows.run_path,
             contested_rows.step,
             contested_rows.epoch_s,
-            contested_rows.runtime_s
+            case when contested_rows.epoch_s is null then contested_rows.runtime_s end
         order by contested_rows._batch_order desc
     ) = 1
 

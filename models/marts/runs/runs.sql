@@ -49,6 +49,18 @@ evaluated as (
 
 ),
 
+compute as (
+
+    select * from {{ ref('int_runs__compute_counted') }}
+
+),
+
+tombstones as (
+
+    select * from {{ ref('int_runs__tombstoned') }}
+
+),
+
 final as (
 
     select
@@ -61,6 +73,7 @@ final as (
 
         ----------  what it is
         runs.state,
+        runs.is_incomplete,
         classified.run_type,
         classified.pattern_name,
         classified.classified_name,
@@ -124,6 +137,27 @@ final as (
         coalesce(history.n_counter_resets, 0) as n_counter_resets,
         coalesce(history.has_unrepaired_counter, false) as has_unrepaired_counter,
 
+        ----------  tokens and compute, pretraining of the checkpoint included
+        compute.pt_tokens,
+        compute.pt_ft_tokens,
+        compute.pt_ft_tokens_real,
+        compute.ft_compute,
+        compute.ft_compute_real,
+        compute.pt_ft_compute,
+        compute.pt_ft_compute_real,
+
+        ----------  training as logged
+        history.initial_train_loss,
+        history.min_train_loss,
+        history.max_train_loss,
+        case
+            when history.n_train_losses > 1
+                then history.initial_train_loss - history.last_finite_train_loss
+        end as train_loss_improvement,
+        history.initial_learning_rate,
+        history.max_learning_rate,
+        history.last_learning_rate,
+
         ----------  history and evaluations
         coalesce(history.n_history_rows, 0) as n_history_rows,
         runs.history_line_count,
@@ -141,7 +175,8 @@ final as (
         coalesce(history.n_non_finite_rows, 0) as n_non_finite_rows,
         {{ parse_number('runs.summary_runtime_text') }} as runtime_s,
         evaluated.run_path is not null as has_evals,
-        false as is_deleted
+        tombstones.run_path is not null as is_deleted,
+        tombstones.deleted_at
 
     from runs
     inner join classified on runs.run_path = classified.run_path
@@ -151,6 +186,8 @@ final as (
     inner join counted on runs.run_path = counted.run_path
     left join history on runs.run_path = history.run_path
     left join evaluated on runs.run_path = evaluated.run_path
+    left join compute on runs.run_path = compute.run_path
+    left join tombstones on runs.run_path = tombstones.run_path
 
 )
 

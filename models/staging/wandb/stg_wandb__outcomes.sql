@@ -22,9 +22,12 @@ outcomes as (
         landed.reason,
         landed.message,
         landed.rows as n_rows,
+        coalesce(try_cast(landed.progress ->> '$.replaces_earlier' as boolean), false)
+            as replaces_earlier,
 
         ----------  times
-        try_cast(landed.recorded_at as timestamptz) as recorded_at
+        try_cast(landed.recorded_at as timestamptz) as recorded_at,
+        try_cast(landed.progress ->> '$.last_seen_at' as timestamptz) as last_seen_at
 
     from landed
 

@@ -14,6 +14,21 @@ latest as (
 
 ),
 
+-- A snapshot may come without wandb-metadata.json: it costs W&B's clients a request of its own.
+metadata as (
+
+    select
+        {{ run_path('snapshots') }} as run_path,
+        arg_max(
+            snapshots.wandb_metadata -> '$.args', (snapshots._snapshot_at, snapshots._landed_at)
+        ) as args
+
+    from snapshots
+    where snapshots.wandb_metadata is not null
+    group by all
+
+),
+
 runs as (
 
     select
@@ -41,7 +56,9 @@ runs as (
             try_cast(snapshots.history_line_count ->> '$' as bigint),
             try_cast(snapshots.system_attrs.historylinecount as bigint)
         ) as history_line_count,
-        snapshots.wandb_metadata -> '$.args' as args,
+        metadata.args,
+        coalesce(try_cast(snapshots.extra ->> '$.is_incomplete' as boolean), false)
+            as is_incomplete,
 
         ----------  summary
         snapshots.summary['total_tokens'] ->> '$' as summary_total_tokens_text,
@@ -65,6 +82,7 @@ runs as (
         snapshots._source_file
 
     from snapshots
+    left join metadata on {{ run_path('snapshots') }} = metadata.run_path
     where snapshots._record_id in (select latest._record_id from latest)
 
 )

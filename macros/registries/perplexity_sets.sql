@@ -1,0 +1,16 @@
+{#- The validation sets of the perplexity table: `eval/<set>-validation/Perplexity` there. -#}
+{% macro perplexity_sets() %}
+    {{ return([
+        'wikitext_103',
+        'pile',
+        'c4_en',
+        'm2d2_s2orc',
+        'ice',
+        'dolma_wiki',
+        'dolma_stack',
+        'dolma_reddit',
+        'dolma_pes2o',
+        'dolma_common-crawl',
+        'dolma_books',
+    ]) }}
+{% endmacro %}

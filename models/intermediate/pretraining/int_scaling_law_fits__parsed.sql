@@ -1,0 +1,68 @@
+with
+
+staged as (
+
+    select * from {{ ref('stg_huggingface__scaling_law_fits') }}
+
+),
+
+recipes as (
+
+    select * from {{ ref('recipe_registry') }}
+
+),
+
+current_rows as (
+
+    select * from staged
+    where {{ is_current_revision('staged') }}
+
+),
+
+-- By the words of the setup, not by a list of setups: some spellings are not documented (spec
+-- pretraining, section 9.1).
+parsed as (
+
+    select
+        ----------  ids
+        current_rows.task,
+        coalesce(recipes.recipe, current_rows.mix) as recipe,
+        current_rows.mix,
+        current_rows.metric,
+        current_rows.setup,
+
+        ----------  setup
+        try_cast(left(current_rows.setup, 1) as integer) as n_fit_params,
+        contains(current_rows.setup, '1_step') as is_one_step,
+        contains(current_rows.setup, 'helper_points') as has_helper_points,
+        case when contains(current_rows.setup, 'step2=0.5') then '50_Percent' else 'None' end
+            as filtering,
+        ['1B'] || regexp_extract_all(current_rows.setup, 'no_([0-9]+[MB])', 1) as heldout_params,
+
+        ----------  fits
+        current_rows.step_1_y,
+        current_rows.step_1_pred,
+        current_rows.step_2_y,
+        current_rows.step_2_pred,
+        current_rows.stacked_y,
+        current_rows.stacked_pred,
+        abs(current_rows.step_1_pred - current_rows.step_1_y) as abs_error_step_1,
+        abs(current_rows.step_2_pred - current_rows.step_2_y) as abs_error_step_2,
+        abs(current_rows.stacked_pred - current_rows.stacked_y) as abs_error_stacked,
+        current_rows.decision_accuracy_pct
+
+    from current_rows
+    left join recipes on current_rows.mix = recipes.mix_name
+    -- Of rows with the same key the one that landed last counts, and of one landing the first.
+    qualify row_number() over (
+        partition by
+            current_rows.task, current_rows.mix, current_rows.metric, current_rows.setup
+        order by
+            current_rows._landed_at desc,
+            current_rows._source_file asc,
+            current_rows._row_number asc
+    ) = 1
+
+)
+
+select * from parsed
