@@ -102,9 +102,9 @@ def dbt(folder: Path, environment: Mapping[str, str], *arguments: str) -> Cost:
     return run(command, ROOT, environment)
 
 
-def build(folder: Path, environment: Mapping[str, str]) -> tuple[Cost, float]:
+def build(folder: Path, environment: Mapping[str, str], *selected: str) -> tuple[Cost, float]:
     """All models; the cost of the process, and the seconds from the first model to the last."""
-    cost = dbt(folder, environment, "run")
+    cost = dbt(folder, environment, "run", *selected)
     results: dict[str, Any] = json.loads((folder / "target" / "run_results.json").read_text())
     moments = [
         datetime.fromisoformat(timing[end])

@@ -250,8 +250,11 @@ def wandb(
         )
         try:
             with zone.scratch() as folder:
-                client = Client(folder, timeout_s=timeout)
-                print(f"W&B at {client.host}", file=sys.stderr)
+                client = Client(
+                    folder,
+                    timeout_s=timeout,
+                    announce=lambda host: print(f"W&B at {host}", file=sys.stderr),
+                )
                 with console.fetch_progress() as report:
                     call = wandb_live.Call(zone, client, pseudonymiser, options, report)
                     summary = call.run(paths)

@@ -68,9 +68,8 @@ def fetch_progress() -> Iterator[Callable[[Status], None]]:
 def print_summary(summary: Summary) -> None:
     """What a call of `wandb` did, one line per project."""
     counts = {
-        "listed": "listed", "new": "new", "changed": "changed", "unchanged": "unchanged",
-        "histories": "histories read", "history_rows": "rows", "deleted": "deleted",
-        "refused": "refused",
+        "listed": "runs", "new": "new", "changed": "changed", "unchanged": "same",
+        "histories": "read", "history_rows": "rows", "deleted": "gone", "refused": "refused",
     }  # fmt: skip
     table = Table("project", *counts.values(), box=None)
     for column in table.columns[1:]:

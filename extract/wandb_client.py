@@ -39,6 +39,7 @@ IDS_PER_QUERY = 100
 VALUES_PER_PAGE = 50_000
 # A gap in the steps is crossed in so many windows at most.
 MAX_WINDOWS = 100
+NO_LAST_STEP = 2**62
 # A listing that is shorter than the server's own count is asked for again so many times.
 LISTINGS = 3
 SUGGESTIONS = 15
@@ -121,7 +122,13 @@ class ListedRun:
 class Client:
     """One connection to W&B, with the credentials of `wandb login` or WANDB_API_KEY."""
 
-    def __init__(self, folder: Path, *, timeout_s: float) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        timeout_s: float,
+        announce: Callable[[str], None] = lambda _host: None,
+    ) -> None:
         self.folder = folder
         self.total: int | None = None  # runs of the listing that is being read
         folder.mkdir(parents=True, exist_ok=True)
@@ -136,6 +143,7 @@ class Client:
             for kind in ("graphql", "file_transfer"):
                 settings |= {f"x_{kind}_{name}": value for name, value in RETRIES.items()}
             wandb.setup(settings=wandb.Settings(**settings))
+            announce(self.host)  # a host that does not answer is waited for a minute
             self._api = wandb.Api(timeout=int(timeout_s))
         except wandb.errors.UsageError:
             raise UsageError(
@@ -248,7 +256,8 @@ class Client:
         """
         doing = f"reading the history of {listed.record.fields['run_id']}"
         with _translated(doing):
-            last_step = listed.last_step
+            # One page also reaches beyond what the listing told, which may be late.
+            last_step = NO_LAST_STEP if one_page else listed.last_step
             if last_step is None:
                 last_step = listed.handle.lastHistoryStep
             stop = last_step + 1 if max_step is None else min(max_step, last_step + 1)
@@ -331,7 +340,7 @@ def _listed(run: Any) -> ListedRun:
     return ListedRun(
         record=record,
         history_line_count=count if isinstance(count, int) else None,
-        last_step=last_step if isinstance(last_step, int) else None,
+        last_step=int(last_step) if isinstance(last_step, int | float) else None,
         n_history_keys=len(keys.get("keys") or ()),
         handle=run,
     )

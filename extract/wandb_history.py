@@ -144,7 +144,7 @@ class HistoryCollector:
         if row.metrics:
             inner = [
                 self._name(key) + (self._clean(key, text) if text.startswith(_HOLDS_TEXT) else text)
-                for key, text in row.metrics.items()
+                for key, text in sorted(row.metrics.items())  # W&B gives them in any order
             ]
             parts.append(f',"metrics":{{{",".join(inner)}}}')
         parts.append("}")

@@ -50,6 +50,8 @@ CHECKPOINT_S = 10.0
 PENDING_PER_WORKER = 4
 WAIT_S = 0.5
 ROWS_PER_BEAT = 1000
+# A page of so many values takes about 300 MB here, and as much again in wandb-core.
+MAX_ONE_PAGE_VALUES = 1_000_000
 # More tombstones than this, and more than half of a project, are not believed at once.
 MANY_DELETIONS = 10
 SUGGESTIONS = 15
@@ -359,7 +361,8 @@ class Call:
             except RewrittenError:
                 pass
         section, progress = self._collected(job, beat, None)
-        if progress.is_short:
+        n_values = (job.listed.history_line_count or 0) * (job.listed.n_history_keys + 3)
+        if progress.is_short and n_values <= MAX_ONE_PAGE_VALUES:
             # Where steps go back, wandb-core loses rows of parquet exports between two pages.
             section.close()
             section, progress = self._collected(job, beat, None, one_page=True)

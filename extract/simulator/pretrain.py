@@ -272,6 +272,7 @@ _EVALS = f"""
     order by data, params, seed, step, task
 """
 # Real JSON there, and the ten tasks with their average; computed here, not with the models' SQL.
+# Sorted, because the last digit of a mean depends on the order of its values.
 _MACRO_AVG = """
     with scored as (
         select evaluated.*, tasks.task, tasks.t, tasks.chance,
@@ -281,12 +282,12 @@ _MACRO_AVG = """
     by_task as (
         select params, data, seed, step, tokens, compute,
             case when task like 'mmlu_%' then 'mmlu' else task end as task,
-            avg(primary_metric) as primary_metric
+            list_avg(list_sort(list(primary_metric))) as primary_metric
         from scored group by all
     ),
     averaged as (
         select params, data, seed, step, tokens, compute, 'olmes_10_macro_avg' as task,
-            avg(primary_metric) as primary_metric
+            list_avg(list_sort(list(primary_metric))) as primary_metric
         from by_task group by all
         union all by name select * from by_task
     )

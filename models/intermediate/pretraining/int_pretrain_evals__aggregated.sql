@@ -16,8 +16,8 @@ aggregated as (
         olmes.task,
         {%- for metric in eval_metrics() %}
         count(olmes.{{ metric }}) as {{ metric }}__n_seeds,
-        avg(olmes.{{ metric }}) as {{ metric }}__mean,
-        stddev_samp(olmes.{{ metric }}) as {{ metric }}__std{{ ',' if not loop.last }}
+        {{ sorted_avg('olmes.' ~ metric) }} as {{ metric }}__mean,
+        {{ sorted_stddev('olmes.' ~ metric) }} as {{ metric }}__std{{ ',' if not loop.last }}
         {%- endfor %}
 
     from olmes

@@ -16,10 +16,10 @@ averaged as (
         evals.step,
         'mmlu_average' as task,
         {%- for metric in eval_metrics() %}
-        avg(evals.{{ metric }}) as {{ metric }},
+        {{ sorted_avg('evals.' ~ metric) }} as {{ metric }},
         {%- endfor %}
-        any_value(evals.tokens_reported) as tokens_reported,
-        any_value(evals.compute_reported) as compute_reported,
+        max(evals.tokens_reported) as tokens_reported,
+        max(evals.compute_reported) as compute_reported,
         count(*) as n_subjects
 
     from evals

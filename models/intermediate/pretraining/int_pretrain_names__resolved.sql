@@ -38,11 +38,26 @@ sizes as (
 
 names as (
 
-    select evals.params, evals.recipe_raw, evals.seed_raw from evals
+    select
+        evals.params,
+        evals.recipe_raw,
+        evals.seed_raw
+
+    from evals
     union
-    select macro_avgs.params, macro_avgs.recipe_raw, macro_avgs.seed_raw from macro_avgs
+    select
+        macro_avgs.params,
+        macro_avgs.recipe_raw,
+        macro_avgs.seed_raw
+
+    from macro_avgs
     union
-    select ppl.params, ppl.recipe_raw, ppl.seed_raw from ppl
+    select
+        ppl.params,
+        ppl.recipe_raw,
+        ppl.seed_raw
+
+    from ppl
 
 ),
 

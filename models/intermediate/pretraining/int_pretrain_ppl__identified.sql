@@ -31,7 +31,8 @@ identified as (
         ----------  perplexities
         {%- for name in perplexity_sets() %}
         case when isfinite(current_rows."{{ name }}-valppl")
-            then current_rows."{{ name }}-valppl" end as "{{ name }}-valppl"{{ ',' if not loop.last }}
+            then current_rows."{{ name }}-valppl"
+        end as "{{ name }}-valppl"{{ ',' if not loop.last }}
         {%- endfor %}
 
     from current_rows

@@ -14,15 +14,19 @@ checkpoints as (
 
 ),
 
+-- Of a single seed there is no deviation; its mean stays.
 evals as (
 
-    unpivot aggregated
-    on
-        {%- for metric in eval_metrics() %}
-        ({{ metric }}__n_seeds, {{ metric }}__mean, {{ metric }}__std) as '{{ metric }}'
-        {{- ',' if not loop.last }}
-        {%- endfor %}
-    into name metric value n_seeds, mean, std
+    select *
+    from aggregated
+    unpivot include nulls (
+        (n_seeds, mean, std) for metric in (
+            {%- for metric in eval_metrics() %}
+            ({{ metric }}__n_seeds, {{ metric }}__mean, {{ metric }}__std) as '{{ metric }}'
+            {{- ',' if not loop.last }}
+            {%- endfor %}
+        )
+    )
 
 ),
 
@@ -35,8 +39,8 @@ perplexities as (
         checkpoints.step,
         '{{ name }}-valppl' as metric,
         count(checkpoints."{{ name }}-valppl") as n_seeds,
-        avg(checkpoints."{{ name }}-valppl") as mean,
-        stddev_samp(checkpoints."{{ name }}-valppl") as std
+        {{ sorted_avg('checkpoints."' ~ name ~ '-valppl"') }} as mean,
+        {{ sorted_stddev('checkpoints."' ~ name ~ '-valppl"') }} as std
 
     from checkpoints
     group by all

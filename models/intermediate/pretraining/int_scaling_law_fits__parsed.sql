@@ -6,9 +6,22 @@ staged as (
 
 ),
 
-recipes as (
+spellings as (
 
-    select * from {{ ref('recipe_registry') }}
+    select * from {{ ref('recipe_spellings') }}
+
+),
+
+-- A recipe has several mix names (Dolma1.7 is dolma17 and baseline), in which hyphen, underscore
+-- and case do not matter.
+mixes as (
+
+    select distinct
+        {{ normalise_recipe_name('spellings.alias') }} as normalised_mix,
+        spellings.recipe
+
+    from spellings
+    where list_contains(string_split(spellings.sources, '|'), 'mix_name')
 
 ),
 
@@ -26,7 +39,7 @@ parsed as (
     select
         ----------  ids
         current_rows.task,
-        coalesce(recipes.recipe, current_rows.mix) as recipe,
+        coalesce(mixes.recipe, current_rows.mix) as recipe,
         current_rows.mix,
         current_rows.metric,
         current_rows.setup,
@@ -52,11 +65,14 @@ parsed as (
         current_rows.decision_accuracy_pct
 
     from current_rows
-    left join recipes on current_rows.mix = recipes.mix_name
+    left join mixes on {{ normalise_recipe_name('current_rows.mix') }} = mixes.normalised_mix
     -- Of rows with the same key the one that landed last counts, and of one landing the first.
     qualify row_number() over (
         partition by
-            current_rows.task, current_rows.mix, current_rows.metric, current_rows.setup
+            current_rows.task,
+            coalesce(mixes.recipe, current_rows.mix),
+            current_rows.metric,
+            current_rows.setup
         order by
             current_rows._landed_at desc,
             current_rows._source_file asc,

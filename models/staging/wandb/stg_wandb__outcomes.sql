@@ -24,6 +24,9 @@ outcomes as (
         landed.rows as n_rows,
         coalesce(try_cast(landed.progress ->> '$.replaces_earlier' as boolean), false)
             as replaces_earlier,
+        -- `n_rows` counts the history so far, of which the batch holds what has come since.
+        coalesce(try_cast(landed.progress ->> '$.n_rows' as bigint) > landed.rows, false)
+            as extends_earlier,
 
         ----------  times
         try_cast(landed.recorded_at as timestamptz) as recorded_at,

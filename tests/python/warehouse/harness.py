@@ -25,6 +25,18 @@ RUN_MARTS = (
     "run_history",
     "run_evals",
 )
+PRETRAIN_MARTS = (
+    "pretrain_checkpoints",
+    "pretrain_evals",
+    "pretrain_metrics",
+    "pretrain_seed_stats",
+    "scaling_law_fits",
+)
+# These marts and what they are held against, without the runs; a test that needs more is left out.
+PRETRAIN_ONLY = (
+    "--indirect-selection", "cautious",
+    "--select", "+path:models/marts/pretraining", "+path:models/marts/dimensions",
+)  # fmt: skip
 
 
 class Warehouse:
@@ -54,6 +66,16 @@ class Warehouse:
         assert done.returncode == code, done.stderr
         return json.loads(done.stdout)
 
+    def pretrain_command(self, *folders: Path) -> list[str]:
+        sources = [part for folder in folders for part in ("--source", str(folder))]
+        return [sys.executable, "-m", "extract", "pretrain", *sources]
+
+    def land_pretraining(self, *folders: Path) -> dict[str, Any]:
+        """`pretrain` on folders of published tables; its JSON summary."""
+        done = self.attempt(*self.pretrain_command(*folders))
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
     def dbt_command(self, *arguments: str) -> list[str]:
         dbt = str(Path(sys.executable).parent / "dbt")
         paths = ["--target-path", str(self.folder / "target"), "--log-path", str(self.folder)]
@@ -70,9 +92,9 @@ class Warehouse:
         done = self.attempt(*self.dbt_command(*arguments))
         assert done.returncode == 0, done.stdout + done.stderr
 
-    def build(self, *, tests: bool = False) -> None:
-        """All seeds and models; with ``tests`` also every data test (unit tests run once)."""
-        self.dbt("build", *(WITHOUT_TESTS[:2] if tests else WITHOUT_TESTS))
+    def build(self, *selected: str, tests: bool = False) -> None:
+        """Seeds and models; with ``tests`` also every data test (unit tests run once)."""
+        self.dbt("build", *selected, *(WITHOUT_TESTS[:2] if tests else WITHOUT_TESTS))
 
     def query(self, sql: str) -> list[tuple[Any, ...]]:
         with duckdb.connect(str(self.database), read_only=True) as con:
