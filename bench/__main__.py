@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench import acquisition, pretraining, wandb
+from bench import acquisition, instances, pretraining, wandb
 from bench.measure import Ratio, print_table
 
 
@@ -27,6 +27,7 @@ PARTS = {
     "wandb": Part(wandb.run_part, "megabytes", (200, 1000)),
     "acquisition": Part(acquisition.run_part, "runs", (2000,)),
     "pretraining": Part(pretraining.run_part, "checkpoints", (pretraining.CHECKPOINTS,)),
+    "instances": Part(instances.run_part, "archived", (instances.CHECKPOINTS,)),
 }
 
 

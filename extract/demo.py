@@ -7,9 +7,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from extract import pretrain
+from extract import instances, pretrain
 from extract.landing import LandingZone
 from extract.privacy import Pseudonymiser
+from extract.simulator import instances as simulated_instances
 from extract.simulator.pretrain import write
 from extract.simulator.wandb import SimulatedRun, simulate_runs
 from extract.wandb_files import SOURCE, ExportInput, RecordLander, landed_inputs
@@ -18,11 +19,17 @@ from extract.wandb_files import SOURCE, ExportInput, RecordLander, landed_inputs
 DEMO_KEY = "the demo simulates people too"
 # The releases have 17 digits, which would only make the demo larger.
 METRIC_DIGITS = 6
+# One recipe's archive, with so many questions of each task.
+INSTANCES_RECIPE = "dolma1.7"
+QUESTIONS_PER_TASK = 8
 
 
 def land(zone: LandingZone, n_runs: int, evals_every: int) -> dict[str, Any]:
     """Land the simulated runs and pretraining results, unless they have landed before."""
-    return _land_runs(zone, n_runs) | {"pretraining_rows": _land_pretraining(zone, evals_every)}
+    return _land_runs(zone, n_runs) | {
+        "pretraining_rows": _land_pretraining(zone, evals_every),
+        "instance_questions": _land_instances(zone),
+    }
 
 
 def _land_pretraining(zone: LandingZone, evals_every: int) -> int:
@@ -35,6 +42,23 @@ def _land_pretraining(zone: LandingZone, evals_every: int) -> int:
         summary = pretrain.land_source(zone, [Path(folder)], pretrain.Request.of((), (), ()))
     assert summary.refused == 0 and summary.rows == sum(written.rows.values()), summary.messages
     return summary.rows
+
+
+def _land_instances(zone: LandingZone) -> int:
+    """Land a few simulated checkpoints of one recipe, question by question."""
+    checkpoints = simulated_instances.DEMO_CHECKPOINTS
+    if len(instances.Landed(zone, INSTANCES_RECIPE).tasks) == len(checkpoints):
+        return 0
+    with tempfile.TemporaryDirectory() as folder:
+        written = simulated_instances.write(
+            Path(folder), INSTANCES_RECIPE, questions_per_task=QUESTIONS_PER_TASK
+        )
+        summary = instances.land_source(
+            zone, [Path(folder)], instances.Request.of([INSTANCES_RECIPE])
+        )
+    n_landed = summary.checkpoints + summary.already_landed
+    assert summary.refused == 0 and n_landed == written.n_checkpoints, summary.messages
+    return summary.questions
 
 
 def _land_runs(zone: LandingZone, n_runs: int) -> dict[str, Any]:

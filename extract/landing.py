@@ -4,10 +4,14 @@ Layout (contract.md, section 2)::
 
     <raw>/wandb/<entity>/<project>/{runs,history,outcomes}/<batch>-<part>.jsonl.zst
     <raw>/huggingface/<dataset>/<revision>/<batch>-<part>-<file name>.parquet
+    <raw>/instances/recipe=<tar name>/params=<size>/seed=<number>/step=<n>/<batch>-<part>-….parquet
     <raw>/_manifests/<source>/<batch>.json     what has landed, one file per batch
     <raw>/_tmp/<batch>/                        a batch that is being written
     <raw>/_downloads/<source>/                 what is to land; it survives a killed extractor
     <raw>/_locks/<source>.lock                 held by the running extractor
+
+Several extractors of one source may run at once, on different parts of it, where the source has
+scopes: then each scope has a lock, and names of batches, of its own.
 
 A batch is written below ``_tmp``, fsynced, renamed into place, and counts as landed when its
 manifest, the last file to be renamed, exists. Readers go by the manifests, so a batch whose writer
@@ -26,7 +30,7 @@ import secrets
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -52,6 +56,9 @@ SECTION_CHUNK_BYTES = 64 * 1024
 # A section this small stays in memory: most histories do, and a run costs no file.
 SECTION_MEMORY_BYTES = 256 * 1024
 COPY_BYTES = 1024 * 1024
+# Between a source, a scope and the rest of a batch's name. No name of a source or a quoted scope
+# has it, so that `dolma1.7` is not taken for the beginning of `dolma1.7-no-code`.
+SCOPE_MARK = "@"
 SCRATCH_PREFIX = "scratch-"
 SCRATCH_LOCK = ".lock"
 # Refusals repeated in the manifest, so that `status` can show them; all are in the outcomes file.
@@ -178,10 +185,13 @@ class _PartWriter:
         self._zstd.flush(zstandard.FLUSH_FRAME)
         self._file.flush()
         os.fsync(self._file.fileno())
-        self._file.close()
+        self.abandon()
         return self._hash.hexdigest()
 
     def abandon(self) -> None:
+        # Each holds the other, and zstandard's objects are not found by the garbage collector: a
+        # call that lands many batches once grew by 2.7 MB with each.
+        del self._zstd
         self._file.close()
 
 
@@ -244,6 +254,11 @@ class Batch:
         self._tmp.mkdir(parents=True)
         _fsync_directory(self._tmp.parent)
 
+    @property
+    def folder(self) -> Path:
+        """For files that a batch needs until it is committed or abandoned; it goes with them."""
+        return self._tmp
+
     def write(self, kind: str, entity: str | None, project: str | None, record: bytes) -> None:
         """Append one JSON document (without newline) to the landed files of its project."""
         key = (entity, project, kind)
@@ -298,9 +313,11 @@ class Batch:
         name: str,
         rows: int,
         provenance: dict[str, Any],
+        folders: Sequence[str] | None = None,
     ) -> None:
-        """Land a file as it is, below the folders of its entity and project."""
-        folders = (_folder(entity), _folder(project) if project else UNKNOWN_PROJECT[1])
+        """Land a file as it is, below the folders of its entity and project, or those given."""
+        if folders is None:
+            folders = (_folder(entity), _folder(project) if project else UNKNOWN_PROJECT[1])
         path = "/".join(
             (
                 self.manifest.source,
@@ -409,9 +426,10 @@ class LandingZone:
         """Where a source keeps what it has fetched until it has landed."""
         return self.root / DOWNLOADS / source
 
-    def manifests(self, source: str | None = None) -> Iterator[Manifest]:
-        """All landed batches, oldest first."""
-        for path in sorted(self.root.glob(f"_manifests/{source or '*'}/*.json")):
+    def manifests(self, source: str | None = None, scope: str | None = None) -> Iterator[Manifest]:
+        """All landed batches, or those of a source or of one scope of it, oldest first."""
+        names = f"{_batch_prefix(source, scope)}*" if source and scope is not None else "*"
+        for path in sorted(self.root.glob(f"_manifests/{source or '*'}/{names}.json")):
             try:
                 content = json.loads(path.read_text(encoding="utf-8"))
                 files = [LandedFile(**entry) for entry in content.pop("files")]
@@ -424,32 +442,44 @@ class LandingZone:
             yield manifest
 
     @contextmanager
-    def locked(self, source: str) -> Iterator[None]:
-        """Wait until no other extractor writes this source, then clean up after killed ones."""
-        path = self.root / "_locks" / f"{source}.lock"
+    def locked(self, source: str, scope: str | None = None) -> Iterator[None]:
+        """Wait until no other extractor writes this source, then clean up after killed ones.
+
+        With a scope, only extractors of the same one are waited for and cleaned up after.
+        """
+        what = source if scope is None else f"{source}{SCOPE_MARK}{_scope_name(scope)}"
+        path = self.root / "_locks" / f"{what}.lock"
         path.parent.mkdir(parents=True, exist_ok=True)
         with open(path, "a+", encoding="utf-8") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                print(f"waiting for another extractor of {source} to finish", file=sys.stderr)
+                print(f"waiting for another extractor of {what} to finish", file=sys.stderr)
                 fcntl.flock(lock, fcntl.LOCK_EX)
             (self.root / "_tmp").mkdir(exist_ok=True)
-            for unfinished in (self.root / "_tmp").glob(f"{source}-*"):
-                self.discard(source, unfinished.name)
+            self.discard_unfinished(source, scope)
             self._remove_left_scratch()
             yield  # the kernel releases the lock, also when the process is killed
 
-    def begin(self, source: str, arguments: dict[str, Any], **fields: Any) -> Batch:
-        """A new batch, for the caller to commit or abandon."""
+    def discard_unfinished(self, source: str, scope: str | None = None) -> None:
+        """Remove what is left of batches that nobody will finish; call it inside ``locked``."""
+        for unfinished in (self.root / "_tmp").glob(f"{_batch_prefix(source, scope)}*"):
+            self.discard(source, unfinished.name)
+
+    def begin(
+        self, source: str, arguments: dict[str, Any], *, scope: str | None = None, **fields: Any
+    ) -> Batch:
+        """A new batch, for the caller to commit or abandon; its scope is that of the lock."""
         stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%fZ")
-        batch_id = f"{source}-{stamp}-{secrets.token_hex(3)}"
+        batch_id = f"{_batch_prefix(source, scope)}{stamp}-{secrets.token_hex(3)}"
         return Batch(self, Manifest(batch_id, source, arguments, utc_now(), **fields))
 
     @contextmanager
-    def batch(self, source: str, arguments: dict[str, Any], **fields: Any) -> Iterator[Batch]:
+    def batch(
+        self, source: str, arguments: dict[str, Any], *, scope: str | None = None, **fields: Any
+    ) -> Iterator[Batch]:
         """Write one batch; it lands as a whole when the block ends, or not at all."""
-        batch = self.begin(source, arguments, **fields)
+        batch = self.begin(source, arguments, scope=scope, **fields)
         try:
             yield batch
             batch.commit()
@@ -540,6 +570,17 @@ def file_sha256(path: Path) -> str:
     """sha256 of a file's bytes, read in constant memory."""
     with open(path, "rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _scope_name(scope: str) -> str:
+    return quote(scope, safe="+")  # whatever means something in a pattern is not safe
+
+
+def _batch_prefix(source: str, scope: str | None) -> str:
+    """How the names of all batches of a source, or of one scope of it, and of no other begin."""
+    if scope is None:
+        return f"{source}-"
+    return f"{source}{SCOPE_MARK}{_scope_name(scope)}{SCOPE_MARK}"
 
 
 def _folder(name: str) -> str:

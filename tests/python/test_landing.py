@@ -297,6 +297,44 @@ def test_leftovers_of_another_source_are_left_to_its_own_extractor(zone: Landing
     assert [manifest.source for manifest in zone.manifests()] == ["instances"]
 
 
+def test_leftovers_of_another_scope_are_left_to_its_own_extractor(zone: LandingZone) -> None:
+    """`dolma1.7` is what `dolma1.7-no-code` begins with: cleaning up after one recipe must not
+    take the files of another one that is landing."""
+    names = ["dolma1.7", "dolma1.7-no-code", "dolma1.6++", "a@b", "*", "dolma1.7@20260101T0"]
+    batches = {name: zone.begin("instances", {}, scope=name) for name in names}
+    for name, batch in batches.items():
+        batch.write("questions", name, None, b"{}")
+    for name in names:
+        with zone.locked("instances", name):
+            assert not batches[name].folder.exists()
+            others = [other for other in names if other != name]
+            assert [other for other in others if batches[other].folder.exists()] == others
+        batches[name] = zone.begin("instances", {}, scope=name)
+        batches[name].write("questions", name, None, b"{}")
+    with zone.locked("instances"):
+        pass
+    for name, batch in batches.items():
+        batch.commit()
+        assert [manifest.batch_id for manifest in zone.manifests("instances", name)] == [
+            batch.manifest.batch_id
+        ]
+    check_zone(zone)
+    assert len(list(zone.manifests("instances"))) == len(names)
+
+
+def test_scopes_do_not_wait_for_each_other(zone: LandingZone) -> None:
+    with zone.locked("instances", "c4"), zone.locked("instances", "c4-x"), zone.locked(SOURCE):
+        assert len(list((zone.root / "_locks").iterdir())) == 3
+
+
+def test_a_batch_leaves_no_compressor_behind(zone: LandingZone) -> None:
+    """zstandard's objects are not found by the garbage collector in a circle of references."""
+    with zone.batch(SOURCE, {}) as batch:
+        batch.write("history", "e", "p", b"{}")
+        (writer,) = batch._writers.values()
+    assert not hasattr(writer, "_zstd")
+
+
 # -- at once --------------------------------------------------------------------------------------
 
 

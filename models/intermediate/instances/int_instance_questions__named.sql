@@ -1,0 +1,36 @@
+{{ config(materialized = 'view') }}
+
+with
+
+scored as not materialized (
+
+    select * from {{ ref('int_instance_questions__scored') }}
+
+),
+
+recipes as (
+
+    select * from {{ ref('recipe_registry') }}
+
+),
+
+seeds as (
+
+    select * from {{ ref('training_seeds') }}
+
+),
+
+named as (
+
+    select
+        coalesce(recipes.recipe, scored.tar_name) as recipe,
+        coalesce(seeds.seed, 'seed ' || scored.seed_number) as seed,
+        scored.*
+
+    from scored
+    left join recipes on lower(scored.tar_name) = lower(recipes.tar_name)
+    left join seeds on scored.seed_number = seeds.instance_number
+
+)
+
+select * from named

@@ -1,0 +1,122 @@
+with
+
+tasks as (
+
+    select * from {{ ref('stg_instances__tasks') }}
+
+),
+
+recomputed as (
+
+    select * from {{ ref('int_instance_tasks__recomputed') }}
+
+),
+
+recipes as (
+
+    select * from {{ ref('recipe_registry') }}
+
+),
+
+seeds as (
+
+    select * from {{ ref('training_seeds') }}
+
+),
+
+registry as (
+
+    select * from {{ ref('task_registry') }}
+
+),
+
+evals as (
+
+    select * from {{ ref('int_pretrain_evals__identified') }}
+
+),
+
+-- What is unknown keeps its own name.
+named as (
+
+    select
+        coalesce(recipes.recipe, tasks.tar_name) as recipe,
+        tasks.params,
+        coalesce(seeds.seed, 'seed ' || tasks.seed_number) as seed,
+        tasks.* exclude (params)
+
+    from tasks
+    left join recipes on lower(tasks.tar_name) = lower(recipes.tar_name)
+    left join seeds on tasks.seed_number = seeds.instance_number
+    qualify row_number() over (
+        partition by tasks.tar_name, tasks.params, tasks.seed_number, tasks.step, tasks.task
+        order by tasks._landed_at desc
+    ) = 1
+
+),
+
+compared as (
+
+    select
+        named.recipe,
+        named.params,
+        named.seed,
+        named.step,
+        named.task,
+        named.tar_name,
+        named.seed_number,
+        named.member,
+
+        ----------  hashes
+        named.task_hash,
+        named.model_hash,
+        named.prediction_task_hash,
+        named.prediction_model_hash,
+        named.n_prediction_hashes,
+        named.metrics_sha256,
+        named.predictions_sha256,
+
+        ----------  how it was evaluated
+        named.evaluated_at,
+        named.processing_time_s,
+        named.revision_step,
+        named.task_config,
+        named.model_config,
+
+        ----------  as reported
+        named.num_instances,
+        named.n_predictions,
+        named.primary_metric,
+        named.primary_score,
+        named.metrics,
+        {%- for metric in instance_accuracies() %}
+        named.{{ metric }} as reported_{{ metric }},
+        {%- endfor %}
+
+        ----------  as expected
+        registry.primary_metric as expected_primary_metric,
+        -- An evaluation may be limited to the first questions of a task; the release is not.
+        least(registry.n_instances, named.instance_limit) as expected_instances,
+        evals.primary_metric as aggregate_primary_metric,
+
+        ----------  recomputed
+        recomputed.* exclude (tar_name, params, seed_number, step, task, _source_file)
+
+    from named
+    left join recomputed
+        on named.tar_name = recomputed.tar_name
+        and named.params = recomputed.params
+        and named.seed_number = recomputed.seed_number
+        and named.step = recomputed.step
+        and named.task = recomputed.task
+    left join registry on named.task = registry.task
+    left join evals
+        on named.recipe = evals.recipe
+        and named.params = evals.params
+        and named.seed = evals.seed
+        and named.step = evals.step
+        and named.task = evals.task
+
+)
+
+select * from compared
