@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 import threading
 from pathlib import Path
@@ -77,6 +78,8 @@ def _size(path: Path) -> int:
 
 def run_part(folder: Path, checkpoints: int) -> list[Ratio]:
     folder.mkdir(parents=True, exist_ok=True)
+    for kept in folder.glob("raw*"):
+        shutil.rmtree(kept)
     few = max(1, checkpoints // 4)
     archives = {count: write(folder, count) for count in (few, checkpoints, checkpoints + 1)}
     archive = archives[checkpoints]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -46,7 +47,6 @@ class Converter:
         self._con = duckdb.connect(
             config={"threads": 1, "memory_limit": MEMORY_LIMIT, "temp_directory": ""}
         )
-        self._con.execute("set preserve_insertion_order = true")
 
     def close(self) -> None:
         self._con.close()
@@ -76,8 +76,12 @@ class Converter:
         self._copy(f"select {identity}, {sql.QUESTIONS} from questions order by task, doc_id",
                    converted.questions)  # fmt: skip
         self._write_tasks(tasks, identity, converted.tasks)
-        self._con.execute("drop table questions")
+        self._run("drop table questions")
         return converted
+
+    def _run(self, query: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        # All of it: in DuckDB 2 a result that is not fetched blocks the connection.
+        return self._con.execute(query, parameters).fetchall()
 
     def _load(self, tasks: dict[str, Task], folder: Path) -> None:
         """Read the predictions."""
@@ -86,8 +90,8 @@ class Converter:
             groups.setdefault(task.shape, []).append(str(task.predictions))
         name = next(iter(tasks.values())).checkpoint
         try:
-            self._con.execute(sql.load(groups, str(folder)))
-            counts = self._con.execute(sql.COUNTS).fetchall()
+            self._run(sql.load(groups, str(folder)))
+            counts = self._run(sql.COUNTS)
         except _UNREADABLE as problem:
             raise _why_not(tasks, str(problem)) from None
         except duckdb.OutOfMemoryException:
@@ -117,7 +121,7 @@ class Converter:
             return False
         if count.has_nulls:
             try:
-                self._con.execute(sql.HAVE_KEYS, [str(task.predictions)]).fetchall()
+                self._run(sql.HAVE_KEYS, [str(task.predictions)])
             except _UNREADABLE:
                 return False
         return True
@@ -125,7 +129,7 @@ class Converter:
     def _load_extra(self, task: Task) -> None:
         """Keep the fields that no column has."""
         try:
-            self._con.execute(sql.EXTRA, [task.task, str(task.predictions)])
+            self._run(sql.EXTRA, [task.task, str(task.predictions)])
         except _UNREADABLE as problem:
             raise _why_not({task.task: task}, str(problem)) from None
 
@@ -143,7 +147,7 @@ class Converter:
 
     def _copy(self, query: str, path: Path) -> None:
         try:
-            self._con.execute(
+            self._run(
                 f"copy ({query}) to '{path}' (format parquet, compression zstd, parquet_version v2)"
             )
         except duckdb.IOException as problem:

@@ -1035,17 +1035,18 @@ def test_at_most_three_checkpoints_are_on_disk(zone: LandingZone, tmp_path: Path
 def test_peak_memory_does_not_grow_with_the_archive(tmp_path: Path) -> None:
     """It once did, by 2.7 MB for each checkpoint: the compressor of each batch stayed."""
     peaks = []
-    for count in (6, 36):
+    for count in (6, 80):
         keys = [("150M", 2, 1250 * number) for number in range(1, count + 1)]
         written = simulator.write(
-            tmp_path / str(count), RECIPE, checkpoints=keys, questions_per_task=40
+            tmp_path / str(count), RECIPE, checkpoints=keys, questions_per_task=10
         )
         code, peak = peak_memory(
             "instances", RECIPE, "--source", written.path, "--raw-dir", tmp_path / f"raw-{count}"
         )
         assert code == 0
         peaks.append(peak)
-    assert peaks[1] < peaks[0] + 60e6 and peaks[1] < 600e6, peaks
+    # What DuckDB holds back differs by 80 MB between calls.
+    assert peaks[1] < peaks[0] + 150e6 and peaks[1] < 600e6, peaks
 
 
 # -- killed, and at once --------------------------------------------------------------------------
