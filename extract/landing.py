@@ -178,10 +178,13 @@ class _PartWriter:
         self._zstd.flush(zstandard.FLUSH_FRAME)
         self._file.flush()
         os.fsync(self._file.fileno())
-        self._file.close()
+        self.abandon()
         return self._hash.hexdigest()
 
     def abandon(self) -> None:
+        # Each holds the other, and zstandard's objects are not found by the garbage collector: a
+        # call that lands many batches once grew by 2.7 MB with each.
+        del self._zstd
         self._file.close()
 
 
