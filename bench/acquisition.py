@@ -26,19 +26,22 @@ ROWS = 500
 DELAY_S = 0.02
 DELAYED_FRACTION = 10
 
+# These programs end without Python's own end, at which the client can hang.
 EMPTY_CLIENT = f"""
-import wandb
+import os, wandb
 for run in wandb.Api().runs("{PROJECT}", per_page=1):
     break
+os._exit(0)
 """
 BARE_LOOP = f"""
-import json, time, wandb
+import json, os, time, wandb
 api, n_rows = wandb.Api(), 0
 started = time.perf_counter()
 for run in api.runs("{PROJECT}", lazy=False):
     for row in run.scan_history(page_size=10_000):
         n_rows += 1
-print(json.dumps({{"seconds": time.perf_counter() - started, "history_rows": n_rows}}))
+print(json.dumps({{"seconds": time.perf_counter() - started, "history_rows": n_rows}}), flush=True)
+os._exit(0)
 """
 
 

@@ -30,7 +30,7 @@ import secrets
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -515,13 +515,13 @@ class LandingZone:
         """A new section, spilled into the zone's temporary folder; call it inside ``locked``."""
         return Section(self.root / "_tmp")
 
-    def records(self, source: str, kind: str) -> Iterator[tuple[Manifest, dict[str, Any]]]:
-        """All landed records of one kind with the batch they are of, in order of landing."""
-        for manifest in self.manifests(source):
+    def records(self, manifests: Iterable[Manifest], kind: str) -> Iterator[dict[str, Any]]:
+        """The landed records of one kind of these batches, in order of landing."""
+        for manifest in manifests:
             for landed in manifest.files:
                 if landed.kind == kind:
                     for line in lines(self.root / landed.path):
-                        yield manifest, json.loads(line.content)
+                        yield json.loads(line.content)
 
     def discard(self, source: str, batch_id: str) -> None:
         """Remove what is left of a batch that has a temporary folder, which goes last.

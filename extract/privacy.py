@@ -86,8 +86,6 @@ _NAMES_A_PATH = re.compile(
 # A model or data set of the suite on the hub, which is public.
 _HUB_ID = re.compile(r"allenai/[\w.+-]+")
 _FLAG = re.compile(r"--?(?P<name>[A-Za-z][\w.-]*)(?P<assignment>=)?(?P<value>.*)", re.DOTALL)
-
-
 _HOLDS_TEXT = (str, dict, list)
 
 
@@ -205,19 +203,8 @@ class Pseudonymiser:
         return {
             key: value
             if key == "run_id" or not isinstance(value, _HOLDS_TEXT)
-            else self._metrics(value, known)
-            if key == "metrics" and isinstance(value, dict)
             else self._walk(value, key, known)
             for key, value in row.items()
-        }
-
-    def _metrics(self, metrics: dict[str, Any], known: _Known) -> dict[str, Any]:
-        """Nearly all are numbers, under the same few names in millions of rows."""
-        return {
-            self.name(name): value
-            if not isinstance(value, _HOLDS_TEXT)
-            else self._walk(value, name, known)
-            for name, value in metrics.items()
         }
 
     def _walk(self, value: Any, key: str, known: _Known) -> Any:
@@ -243,7 +230,12 @@ class Pseudonymiser:
                     name: None if item is None else self.hash(str(item))
                     for name, item in value.items()
                 }
-            return {self.name(name): self._walk(item, name, known) for name, item in value.items()}
+            return {
+                self.name(name): self._walk(item, name, known)
+                if isinstance(item, _HOLDS_TEXT)
+                else item  # nearly all values of millions of history rows are numbers
+                for name, item in value.items()
+            }
         if isinstance(value, list):
             return (
                 self._arguments(value, known)

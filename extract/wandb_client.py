@@ -23,12 +23,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from extract.errors import ExtractError, UsageError
 from extract.landing import utc_now
 from extract.wandb_records import RunRecord, record_of
 
+Result = TypeVar("Result")
 METADATA_FILE = "wandb-metadata.json"
 # Full runs of this project weigh about 100 kB: a page is some megabytes, and a cut one soon again.
 RUNS_PER_PAGE = 50
@@ -42,7 +43,6 @@ MAX_WINDOWS = 100
 NO_LAST_STEP = 2**62
 # A listing that is shorter than the server's own count is asked for again so many times.
 LISTINGS = 3
-SUGGESTIONS = 15
 
 # Asked of the client before it is imported: to be quiet, to report nothing anywhere, and not to
 # log its settings, which hold the API key.
@@ -180,16 +180,7 @@ class Client:
         seen: set[str] = set()
         for _ in range(LISTINGS):
             self._api.flush()
-            runs = _repeated(
-                f"listing {entity}/{project}",
-                lambda: self._api.runs(
-                    f"{entity}/{project}",
-                    filters=selection.filters(),
-                    order="+created_at",
-                    per_page=RUNS_PER_PAGE,
-                    lazy=False,
-                ),
-            )
+            runs = repeated(lambda: self._listing(entity, project, selection))
             most = 0
             while run := self._next(runs):
                 self.total = len(runs)
@@ -208,15 +199,26 @@ class Client:
                 "have landed, call again",
             )
 
+    def _listing(self, entity: str, project: str, selection: Selection) -> Any:
+        with _translated(f"listing {entity}/{project}"):
+            return self._api.runs(
+                f"{entity}/{project}",
+                filters=selection.filters(),
+                order="+created_at",
+                per_page=RUNS_PER_PAGE,
+                lazy=False,
+            )
+
     def _next(self, runs: Any) -> Any:
         """The next listed run, or None."""
         position = runs.index
 
         def action() -> Any:
             runs.index = position  # the client counts a run that it could not get
-            return next(runs, None)
+            with _translated(f"listing {runs.entity}/{runs.project}"):
+                return next(runs, None)
 
-        return _repeated(f"listing {runs.entity}/{runs.project}", action)
+        return repeated(action)
 
     def existing(self, entity: str, project: str, run_ids: Iterable[str]) -> set[str]:
         """Those of the given runs that W&B still has."""
@@ -226,10 +228,11 @@ class Client:
 
             def listed(filters: dict[str, Any] = filters) -> set[str]:
                 self._api.flush()
-                runs = self._api.runs(f"{entity}/{project}", filters, per_page=IDS_PER_QUERY)
-                return {run.id for run in runs}
+                with _translated(f"looking for runs of {entity}/{project}"):
+                    runs = self._api.runs(f"{entity}/{project}", filters, per_page=IDS_PER_QUERY)
+                    return {run.id for run in runs}
 
-            found |= _repeated(f"looking for runs of {entity}/{project}", listed)
+            found |= repeated(listed)
         return found
 
     def projects(self, entity: str) -> list[str]:
@@ -368,12 +371,11 @@ def _translated(doing: str) -> Iterator[None]:
         raise RequestError(reason, f"{doing}: {text}", is_final=is_final) from None
 
 
-def _repeated(doing: str, action: Callable[[], Any]) -> Any:
+def repeated(action: Callable[[], Result]) -> Result:
     """What an action gives; it is tried again where wandb-core does not do that itself."""
     for attempt in range(1, ATTEMPTS + 1):
         try:
-            with _translated(doing):
-                return action()
+            return action()
         except RequestError as problem:
             if attempt == ATTEMPTS or problem.is_final:
                 raise
@@ -389,8 +391,8 @@ def _told(problem: Exception) -> str:
 def exit_soon(code: int) -> None:
     """End the process, also when the client does not.
 
-    wandb 0.31.0 joins its child process at exit, and can wait for ever when one of its requests
-    has been given up while the child was still repeating it.
+    wandb 0.31.0 joins its child process at exit, and can wait for ever: seen when a request had
+    been given up while the child was still repeating it, and once in a test where none was.
     """
     sys.stdout.flush()
     sys.stderr.flush()

@@ -187,14 +187,18 @@ def land(
 
 
 def landed_inputs(zone: LandingZone, pseudonymiser: Pseudonymiser) -> dict[str, Manifest]:
-    """The batch of each input that has landed, by the input's sha256.
+    """The batch of each input that has landed, by the input's sha256."""
+    manifests = landed_batches(zone, pseudonymiser)
+    return {one.input_sha256: one for one in manifests if one.input_sha256}
+
+
+def landed_batches(zone: LandingZone, pseudonymiser: Pseudonymiser) -> list[Manifest]:
+    """All batches of W&B data, oldest first.
 
     One zone, one key: under two keys, or a key and none, the same person would become two.
     """
-    found: dict[str, Manifest] = {}
-    for manifest in zone.manifests(SOURCE):
-        if manifest.input_sha256:
-            found[manifest.input_sha256] = manifest
+    manifests = list(zone.manifests(SOURCE))
+    for manifest in manifests:
         holds_data = any(entry.kind != "outcomes" for entry in manifest.files)
         if holds_data and manifest.pseudonym_key_id != pseudonymiser.key_id:
             how = "with another pseudonym key" if manifest.pseudonym_key_id else "in clear text"
@@ -202,7 +206,7 @@ def landed_inputs(zone: LandingZone, pseudonymiser: Pseudonymiser) -> dict[str, 
                 f"the zone {zone.root} was landed {how} (batch {manifest.batch_id}): set the "
                 "original key, or --keep-personal if there was none, or land into another --raw-dir"
             )
-    return found
+    return manifests
 
 
 def _rows(manifest: Manifest, kind: str) -> int:

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from extract.landing import LandingZone
+from extract.landing import LandingZone, Manifest
 
 # Of one run, each with an outcome of its own.
 ITEMS = frozenset({"run", "history", "metadata"})
@@ -52,9 +52,9 @@ class HistoryProgress:
 class Ledger:
     """Known runs by project."""
 
-    def __init__(self, zone: LandingZone, source: str) -> None:
+    def __init__(self, zone: LandingZone, manifests: Iterable[Manifest]) -> None:
         self._runs: dict[tuple[str, str], dict[str, KnownRun]] = {}
-        for _, record in zone.records(source, "outcomes"):
+        for record in zone.records(manifests, "outcomes"):
             self._add(record)
 
     def project(self, entity: str, project: str) -> dict[str, KnownRun]:

@@ -9,7 +9,6 @@ killed, the next one does not fetch again.
 from __future__ import annotations
 
 import hashlib
-import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -20,17 +19,16 @@ from extract.landing import Batch, LandingZone, Outcome, Section, dump_json
 from extract.pool import Beat, Pool, StalledError
 from extract.privacy import Pseudonymiser
 from extract.wandb_client import (
-    ATTEMPTS,
     IDS_PER_QUERY,
-    RETRY_WAIT_S,
     Client,
     ListedRun,
     RequestError,
     Selection,
     chunks,
     redacted,
+    repeated,
 )
-from extract.wandb_files import SOURCE, landed_inputs
+from extract.wandb_files import SOURCE, landed_batches
 from extract.wandb_history import HistoryCollector, RewrittenError
 from extract.wandb_ledger import HistoryProgress, KnownRun, Ledger
 from extract.wandb_plan import (
@@ -42,6 +40,7 @@ from extract.wandb_plan import (
     window_to_fetch,
 )
 from extract.wandb_records import run_line
+from extract.wandb_summary import ProjectSummary, Status, Summary
 
 # What a kill may cost; a batch a second would be a manifest a second to read ever after.
 CHECKPOINT_S = 10.0
@@ -55,58 +54,6 @@ MAX_ONE_PAGE_VALUES = 1_000_000
 # More tombstones than this, and more than half of a project, are not believed at once.
 MANY_DELETIONS = 10
 SUGGESTIONS = 15
-
-
-@dataclass
-class ProjectSummary:
-    """What became of one project."""
-
-    project: str
-    listed: int = 0
-    new: int = 0
-    changed: int = 0
-    unchanged: int = 0
-    runs: int = 0  # snapshots that have landed
-    histories: int = 0  # that were asked for
-    history_rows: int = 0  # that have landed
-    short_histories: int = 0
-    deleted: int = 0
-    restored: int = 0
-    refused: int = 0
-
-
-@dataclass
-class Summary:
-    """What a call did; printed as one line of JSON."""
-
-    host: str
-    dry_run: bool
-    projects: list[ProjectSummary] = field(default_factory=list)
-    quarantined: list[str] = field(default_factory=list)
-    messages: list[str] = field(default_factory=list)
-    seconds: float = 0.0
-
-    @property
-    def refused(self) -> int:
-        return sum(project.refused for project in self.projects)
-
-    def as_json(self) -> str:
-        counts = [name for name in ProjectSummary.__dataclass_fields__ if name != "project"]
-        totals = {name: sum(getattr(one, name) for one in self.projects) for name in counts}
-        record = {"command": "wandb", "host": self.host, "dry_run": self.dry_run, **totals}
-        record |= {"quarantined": self.quarantined, "seconds": round(self.seconds, 1)}
-        return json.dumps(record | {"projects": [asdict(one) for one in self.projects]})
-
-
-@dataclass(frozen=True)
-class Status:
-    """Where a call stands, for whoever watches."""
-
-    project: str
-    total: int | None
-    done: int
-    rows: int
-    waiting_for: str
 
 
 @dataclass(frozen=True)
@@ -199,8 +146,7 @@ class Call:
         return self._summary
 
     def _run(self, projects: Sequence[tuple[str, str]]) -> None:
-        landed_inputs(self._zone, self._pseudonymiser)  # refuses a zone of another pseudonym key
-        self._ledger = Ledger(self._zone, SOURCE)
+        self._ledger = Ledger(self._zone, landed_batches(self._zone, self._pseudonymiser))
         arguments = {"command": "wandb", "projects": ["/".join(project) for project in projects]}
         arguments |= {"host": self._client.host, "wandb_version": self._client.version}
         arguments |= {name: value for name, value in asdict(self._options).items() if value}
@@ -320,34 +266,27 @@ class Call:
 
     def _fetch(self, job: _Job, beat: Beat) -> _Fetched:
         fetched = _Fetched()
+
+        def metadata() -> dict[str, Any] | None:
+            beat(f"metadata of {job.run_id}")
+            return self._client.metadata(job.listed)
+
+        def history() -> tuple[Section, HistoryProgress]:
+            beat(f"history of {job.run_id}")
+            return self._history(job, beat)
+
         if job.needs.metadata:
             try:
-                fetched.metadata = self._retried(
-                    lambda: self._client.metadata(job.listed), f"metadata of {job.run_id}", beat
-                )
+                fetched.metadata = repeated(metadata)
                 fetched.is_metadata_read = True
             except RequestError as problem:
                 fetched.failures["metadata"] = problem
         if job.needs.history:
             try:
-                fetched.section, fetched.progress = self._retried(
-                    lambda: self._history(job, beat), f"history of {job.run_id}", beat
-                )
+                fetched.section, fetched.progress = repeated(history)
             except RequestError as problem:
                 fetched.failures["history"] = problem
         return fetched
-
-    @staticmethod
-    def _retried(action: Callable[[], Any], doing: str, beat: Beat) -> Any:
-        for attempt in range(1, ATTEMPTS + 1):
-            beat(doing)
-            try:
-                return action()
-            except RequestError as problem:
-                if attempt == ATTEMPTS or problem.is_final:
-                    raise
-                time.sleep(attempt * RETRY_WAIT_S)
-        raise AssertionError("unreachable")
 
     def _history(self, job: _Job, beat: Beat) -> tuple[Section, HistoryProgress]:
         """The tail of a history where it has only grown, else all of it."""

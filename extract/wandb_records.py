@@ -14,7 +14,7 @@ import json
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from extract.errors import InputError
 from extract.landing import dump_json
@@ -72,8 +72,6 @@ _RUN_MARKERS = frozenset(
 # DOUBLE holds every integer up to here; larger ones stay in `metrics`, where they are text.
 MAX_EXACT_INTEGER = 2**53
 MIN_BIGINT, MAX_BIGINT = -(2**63), 2**63 - 1
-
-Shape = Literal["run", "history", "history_list"]
 
 
 @dataclass(frozen=True)

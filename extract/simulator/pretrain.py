@@ -34,7 +34,6 @@ SHORT_SEEDS = {("1B", "small aux 2"): 17339, ("1B", "small aux 3"): 17339,
 LAST_EVALUATED = {"750M": 26250}
 # This recipe's 4M model has perplexities ten steps after its last evaluation (verified).
 LATE_PERPLEXITY = ("Dolma1.7", "4M", 5735)
-MMLU_SUBJECTS = 57
 
 PROBABILITIES = ("correct_prob", "total_prob", "norm_correct_prob", "uncond_correct_prob", "margin")
 FORMS = ("", "_per_token", "_per_char")

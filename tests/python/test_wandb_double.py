@@ -27,6 +27,23 @@ QUICK = "wandb.setup(settings=wandb.Settings({}))\n".format(
         for last in [f"x_{what}_retry_wait_max_seconds"]
     )
 )
+# The client can hang when Python ends, after all has been read and printed: seen in a run of all
+# tests, on a busy machine. So these programs end without it.
+HEAD = """
+import json, os, sys, wandb
+def raised(*problem):
+    sys.__excepthook__(*problem)
+    os._exit(1)
+sys.excepthook = raised
+{setup}
+api = wandb.Api()
+run = lambda run_id: api.run(f'ml-moe/p/{{run_id}}')
+scan = lambda i, **kw: list(run(i).scan_history(**{{'use_cache': False}} | kw))
+"""
+END = """
+print(json.dumps(answer), flush=True)
+os._exit(0)
+"""
 
 
 class Client:
@@ -36,11 +53,8 @@ class Client:
         self.double, self.folder = double, folder
 
     def __call__(self, code: str, setup: str = "", **environment: str) -> Any:
-        head = f"import json, sys, wandb\n{setup}api = wandb.Api()\n"
-        head += "run = lambda run_id: api.run(f'ml-moe/p/{run_id}')\n"
-        head += "scan = lambda i, **kw: list(run(i).scan_history(**{'use_cache': False} | kw))\n"
         done = subprocess.run(
-            [sys.executable, "-c", f"{head}{code}\nprint(json.dumps(answer))"],
+            [sys.executable, "-c", HEAD.format(setup=setup) + code + END],
             env=self.double.environment(self.folder) | environment,
             cwd=self.folder,
             capture_output=True,

@@ -21,10 +21,12 @@ RUNS, ROWS = 2000, 500
 LONG_ROWS = 100_000
 ALLOWED_BYTES = 400e6
 
+# The program ends without Python's own end, at which the client can hang.
 EMPTY_CLIENT = f"""
-import wandb
+import os, wandb
 for run in wandb.Api().runs("{PATH}", per_page=1):
     break
+os._exit(0)
 """
 
 
