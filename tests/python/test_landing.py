@@ -557,11 +557,3 @@ def test_the_summary_of_a_zone_killed_half_way_counts_whole_batches_only(
         for entry in summary_of(cli("status", "--raw-dir", zone.root))["sources"]
     }
     assert rows == {"runs": 40, "outcomes": 40}
-
-
-def test_a_batch_leaves_no_compressor_behind(zone: LandingZone) -> None:
-    """zstandard's objects are not found by the garbage collector in a circle of references."""
-    with zone.batch(SOURCE, {}) as batch:
-        batch.write("history", "e", "p", b"{}")
-        (writer,) = batch._writers.values()
-    assert not hasattr(writer, "_zstd")

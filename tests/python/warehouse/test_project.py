@@ -148,7 +148,7 @@ def test_layers_reference_only_what_they_may(manifest: dict[str, Any]) -> None:
     layers = {
         unique_id: node["schema"] for unique_id, node in manifest["nodes"].items()
     } | dict.fromkeys(manifest["sources"], "source")
-    # Not data of a source, but the list of what has landed: whatever is incremental by file needs it.
+    # Not data of a source, but the list of what has landed: what is incremental by file needs it.
     files = "model.datadecide.base_landing__files"
     for model in _models(manifest):
         for parent in model["depends_on"]["nodes"]:
