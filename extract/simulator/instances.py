@@ -69,8 +69,7 @@ class Written:
 
 def all_tasks() -> list[Task]:
     """The nine tasks and the 57 subjects of MMLU."""
-    with open(SEEDS_FOLDER / "task_registry.csv", encoding="utf-8", newline="") as stream:
-        rows = [row for row in csv.DictReader(stream) if row["task_group"] in ("olmes", "mmlu")]
+    rows = [row for row in _seed_rows("task_registry") if row["task_group"] in ("olmes", "mmlu")]
     return [
         Task(row["task"], number, int(row["n_instances"]), row["primary_metric"])
         for number, row in enumerate(rows)
@@ -101,6 +100,30 @@ def write(
                 add(tar, member_name(tar_name, *key), content)
     n_questions = sum(_count(task, questions_per_task) for task in all_tasks())
     return Written(path, len(checkpoints), n_questions)
+
+
+def scores(
+    tar_name: str,
+    checkpoints: Iterable[CheckpointKey] = DEMO_CHECKPOINTS,
+    questions_per_task: int | None = None,
+) -> Iterator[tuple[str, str, str, int, str, float]]:
+    """The primary scores of the checkpoints by the names of the aggregate table:
+    recipe, params, seed, step, task, score.
+    """
+    recipes = {row["tar_name"]: row["recipe"] for row in _seed_rows("recipe_registry")}
+    seeds = {int(row["instance_number"]): row["seed"] for row in _seed_rows("training_seeds")}
+    for params, seed_number, step in checkpoints:
+        for task in all_tasks():
+            simulated = SimulatedTask(tar_name, params, seed_number, step, task, questions_per_task)
+            for _ in simulated.documents():
+                pass
+            score = simulated.metrics_json()["metrics"]["primary_score"]
+            yield recipes[tar_name], params, seeds[seed_number], step, task.name, score
+
+
+def _seed_rows(name: str) -> list[dict[str, str]]:
+    with open(SEEDS_FOLDER / f"{name}.csv", encoding="utf-8", newline="") as stream:
+        return list(csv.DictReader(stream))
 
 
 def _starred(make: partial[bytes], key: CheckpointKey) -> bytes:

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import csv
 import json
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,9 @@ ACCURACIES = ("acc_raw", "acc_per_token", "acc_per_char", "acc_per_byte", "acc_u
 # Boolq and winogrande have no unconditioned form.
 CONDITIONED_ONLY = ("boolq", "winogrande")
 
+# recipe, params, seed, step, task, value of the primary metric
+Score = tuple[str, str, str, int, str, float]
+
 
 @dataclass(frozen=True)
 class Written:
@@ -58,11 +62,12 @@ def write(
     digits: int = 17,
     max_perplexities: int | None = None,
     max_evaluated: int | None = None,
+    scores: Iterable[Score] = (),
 ) -> Written:
     """Write the four tables below ``folder``; the same arguments give the same rows.
 
     ``digits`` is how many decimals the metrics have; the maxima cut the tables to a number of
-    checkpoints.
+    checkpoints. ``scores`` are values of primary metrics that are known from elsewhere.
     """
     folder.mkdir(parents=True, exist_ok=True)
     queries = {
@@ -80,7 +85,7 @@ def write(
     rows = {}
     with duckdb.connect() as con:
         con.execute("set preserve_insertion_order = true")
-        _load(con, evals_every, digits, max_perplexities, max_evaluated)
+        _load(con, evals_every, digits, max_perplexities, max_evaluated, list(scores))
         for name, query in queries.items():
             files[name].parent.mkdir(exist_ok=True)
             con.execute(f"copy ({query}) to '{files[name]}' (format parquet, compression zstd)")
@@ -99,11 +104,13 @@ def _load(
     digits: int,
     max_perplexities: int | None,
     max_evaluated: int | None,
+    scores: list[Score],
 ) -> None:
-    def table(name: str, columns: str, rows: list[tuple[Any, ...]]) -> None:
+    def table(name: str, columns: str, rows: Sequence[tuple[Any, ...]]) -> None:
         con.execute(f"create table {name} ({columns})")
-        marks = ", ".join("?" for _ in rows[0])
-        con.executemany(f"insert into {name} values ({marks})", rows)
+        if rows:
+            marks = ", ".join("?" for _ in rows[0])
+            con.executemany(f"insert into {name} values ({marks})", rows)
 
     recipes = [row["recipe"] for row in _seed("recipe_registry")]
     mixes = {row["recipe"]: row["mix_name"] for row in _seed("recipe_registry")}
@@ -158,6 +165,19 @@ def _load(
         order by data, i, j, step
         limit {max_evaluated or 10**9}
     """)
+    table(
+        "scores",
+        "data varchar, params varchar, seed varchar, step bigint, task varchar, score double",
+        scores,
+    )
+    con.execute("""
+        create view evaluations as
+        select evaluated.*, tasks.*, scores.score
+        from evaluated
+        cross join tasks
+        left join scores on (scores.data, scores.params, scores.seed, scores.step, scores.task)
+            = (evaluated.data, evaluated.params, evaluated.seed, evaluated.step, tasks.task)
+    """)
     con.execute("""
         create macro noise(a, b) as
             ((a * 2654435761 + b * 40503 + (a % 9973) * (b + 7919)) % 1000003) / 1000003.0::double
@@ -210,7 +230,8 @@ def _values() -> dict[str, str]:
     values["correct_choice"] = "1.5 + t / 100.0::double"
     for n, name in enumerate(ACCURACIES):
         values[name] = (
-            f"chance + (0.95 - chance) * pow(learned(compute, quality, {salt}), {2 + n / 10})"
+            f"coalesce(case when primary_metric = '{name}' then score end, "
+            f"chance + (0.95 - chance) * pow(learned(compute, quality, {salt}), {2 + n / 10}))"
         )
     values["no_answer"] = "0.0::double"
     values["sum_logits_corr"] = f"-40 + 30 * learned(compute, quality, {salt})"
@@ -265,8 +286,8 @@ _EVALS = f"""
     select params, data, task, step, seed, '5xC' as chinchilla, tokens, compute,
         {_metrics()} as metrics
     from (
-        select evaluated.*, tasks.*, (quality * 24)::bigint % 5 = 0 as is_extended
-        from evaluated, tasks
+        select *, (quality * 24)::bigint % 5 = 0 as is_extended
+        from evaluations
     )
     order by data, params, seed, step, task
 """
@@ -274,9 +295,8 @@ _EVALS = f"""
 # Sorted, because the last digit of a mean depends on the order of its values.
 _MACRO_AVG = """
     with scored as (
-        select evaluated.*, tasks.task, tasks.t, tasks.chance,
-            rounded({primary}) as primary_metric
-        from evaluated, tasks
+        select * replace (rounded({primary}) as primary_metric)
+        from evaluations
     ),
     by_task as (
         select params, data, seed, step, tokens, compute,
@@ -295,7 +315,7 @@ _MACRO_AVG = """
     from averaged
     order by data, params, seed, step, task
 """.format(
-    primary="case tasks.primary_metric "
+    primary="case primary_metric "
     + " ".join(f"when '{name}' then {_values()[name]}" for name in ACCURACIES)
     + " end"
 )
