@@ -18,6 +18,7 @@ located as (
 
     select
         landed.* exclude (filename),
+        files.arguments -> '$.tasks' as asked_tasks,
         files.path as _source_file,
         files.batch_id as _batch_id,
         files.landed_at as _landed_at

@@ -13,6 +13,7 @@ files as (
     select
         manifests.batch_id,
         manifests.source,
+        manifests.arguments,
         manifests.exported_at,
         manifests.finished_at as landed_at,
         unnest(manifests.files, recursive := true)

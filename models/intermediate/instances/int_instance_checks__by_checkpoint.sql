@@ -1,3 +1,13 @@
+{#- As in int_instance_checks__by_task. -#}
+{%- set checks = [
+    ('task_count', 'checks.n_asked_tasks', 'checks.n_tasks', '0'),
+    ('known_checkpoint', '3', 'checks.n_known_names', '0'),
+    ('macro_mmlu', 'case when checks.n_subjects = 57 then checks.released_mmlu end',
+        'checks.mmlu', '1e-9'),
+    ('macro_olmes_10', 'case when checks.n_tasks = 66 then checks.released_olmes_10 end',
+        'checks.olmes_10', '1e-9'),
+] %}
+
 with
 
 tasks as (
@@ -21,51 +31,62 @@ suites as (
         tasks.params,
         tasks.seed,
         tasks.step,
+        min(tasks.n_known_names) as n_known_names,
         count(*) as n_tasks,
+        -- All 66, or with --task as many as each of its calls was asked for.
+        list_sum(list_transform(
+            list(distinct struct_pack(
+                batch_id := tasks._batch_id, n_tasks := coalesce(tasks.n_asked_tasks, 66)
+            )),
+            lambda batch: batch.n_tasks
+        )) as n_asked_tasks,
         avg(tasks.primary_score) filter (where starts_with(tasks.task, 'mmlu_')) as mmlu,
         count(*) filter (where starts_with(tasks.task, 'mmlu_')) as n_subjects,
         (
             sum(tasks.primary_score) filter (where not starts_with(tasks.task, 'mmlu_')) + mmlu
-        ) / 10 as olmes_10_macro_avg
+        ) / 10 as olmes_10
 
     from tasks
     group by all
 
 ),
 
--- A checkpoint of which only some tasks were landed has no suite to compare.
+released as (
+
+    select
+        macro_avgs.recipe,
+        macro_avgs.params,
+        macro_avgs.seed,
+        macro_avgs.step,
+        max(macro_avgs.primary_metric) filter (where macro_avgs.task = 'mmlu') as mmlu,
+        max(macro_avgs.primary_metric) filter (where macro_avgs.task = 'olmes_10_macro_avg')
+            as olmes_10
+
+    from macro_avgs
+    group by all
+
+),
+
+-- A checkpoint of which only some tasks have landed has no suite to compare.
 checks as (
 
     select
         suites.*,
-        mmlu_released.primary_metric as released_mmlu,
-        suite_released.primary_metric as released_olmes_10_macro_avg
+        released.mmlu as released_mmlu,
+        released.olmes_10 as released_olmes_10
 
     from suites
-    left join macro_avgs as mmlu_released
-        on suites.recipe = mmlu_released.recipe
-        and suites.params = mmlu_released.params
-        and suites.seed = mmlu_released.seed
-        and suites.step = mmlu_released.step
-        and mmlu_released.task = 'mmlu'
-    left join macro_avgs as suite_released
-        on suites.recipe = suite_released.recipe
-        and suites.params = suite_released.params
-        and suites.seed = suite_released.seed
-        and suites.step = suite_released.step
-        and suite_released.task = 'olmes_10_macro_avg'
+    left join released
+        on suites.recipe = released.recipe
+        and suites.params = released.params
+        and suites.seed = released.seed
+        and suites.step = released.step
 
 ),
 
 by_checkpoint as (
 
-    {%- for name, reported, recomputed, tolerance in [
-        ('task_count', '66', 'checks.n_tasks', '0'),
-        ('macro_mmlu', 'checks.released_mmlu',
-            'case when checks.n_subjects = 57 then checks.mmlu end', '1e-9'),
-        ('macro_olmes_10', 'checks.released_olmes_10_macro_avg',
-            'case when checks.n_tasks = 66 then checks.olmes_10_macro_avg end', '1e-9'),
-    ] %}
+    {%- for name, reported, recomputed, tolerance in checks %}
     select
         checks.recipe,
         checks.params,
@@ -78,7 +99,7 @@ by_checkpoint as (
         abs(reported - recomputed) as abs_diff,
         cast({{ tolerance }} as double) as tolerance,
         case
-            when reported is not null and recomputed is not null then abs_diff <= tolerance
+            when reported is not null then coalesce(abs_diff <= tolerance, false)
         end as is_ok
 
     from checks

@@ -1,13 +1,25 @@
-{#- (name, reported, recomputed, how far apart the two may be) -#}
+{#-
+    (name, reported, recomputed, how far apart the two may be). What is reported has to be
+    recomputable; where nothing is reported there is no verdict. Each check has its data test
+    `reconciles` on the mart.
+-#}
 {%- set checks = [
     ('line_count', 'tasks.num_instances', 'coalesce(tasks.n_questions, 0)', '0'),
     ('question_count', 'tasks.expected_instances', 'coalesce(tasks.n_questions, 0)', '0'),
-    ('repeated_questions', '0', 'tasks.n_repeated_questions', '0'),
-    ('identities', '0', 'tasks.max_identity_error', '1e-6'),
-    ('labelled_choice', '0', 'tasks.max_corr_error', '1e-6'),
-    ('labels_in_range', '0', 'tasks.n_labels_out_of_range', '0'),
-    ('fewest_choices', '2', 'least(tasks.min_choices, 2)', '0'),
+    ('repeated_questions', '0', 'coalesce(tasks.n_repeated_questions, 0)', '0'),
+    ('labels_in_range', '0', 'coalesce(tasks.n_labels_out_of_range, 0)', '0'),
+    ('fewest_choices', 'if(tasks.n_questions > 0, 2, null)', 'least(tasks.min_choices, 2)', '0'),
+    ('identities', 'tasks.no_identity_error', 'tasks.max_identity_error', '1e-6'),
+    ('labelled_choice', 'tasks.no_corr_error', 'tasks.max_corr_error', '1e-6'),
+    (
+        'correct_choice',
+        'if(tasks.n_stored_correct_choice > 0, 0, null)',
+        'tasks.n_other_correct_choice',
+        '0',
+    ),
+    ('hashes', '1', 'coalesce(tasks.has_equal_hashes, 0)', '0'),
     ('revision_step', 'tasks.revision_step', 'tasks.step', '0'),
+    ('primary_score', 'tasks.primary_score', 'tasks.reported_primary_metric', '1e-12'),
     ('aggregate_primary_metric', 'tasks.aggregate_primary_metric', 'tasks.primary_score', '1e-9'),
 ] -%}
 {%- for form in ['raw', 'per_token', 'per_char', 'per_byte', 'uncond'] -%}
@@ -16,9 +28,9 @@
     ) -%}
     {%- do checks.append((
         'predicted_index_' ~ form,
-        'case when tasks.n_stored_index_' ~ form ~ ' > 0 then 0 end',
+        'if(tasks.n_stored_index_' ~ form ~ ' > 0, 0, null)',
         'tasks.n_other_index_' ~ form,
-        '0'
+        '0',
     )) -%}
 {%- endfor %}
 
@@ -28,11 +40,9 @@ tasks as (
 
     select
         *,
-        case primary_metric
-            {%- for metric in instance_accuracies() %}
-            when '{{ metric }}' then reported_{{ metric }}
-            {%- endfor %}
-        end as reported_primary_metric,
+        if(max_identity_error is not null, 0, null) as no_identity_error,
+        if(max_corr_error is not null, 0, null) as no_corr_error,
+        try_cast(metrics ->> ('$."' || primary_metric || '"') as double) as reported_primary_metric,
         cast(
             task_hash = prediction_task_hash
             and model_hash = prediction_model_hash
@@ -43,7 +53,6 @@ tasks as (
 
 ),
 
--- A check of something that is not there has a null, and no verdict.
 verdicts as (
 
     select
@@ -53,10 +62,7 @@ verdicts as (
         tasks.step,
         tasks.task,
         unnest([
-            {%- for name, reported, recomputed, tolerance in checks + [
-                ('primary_score', 'tasks.primary_score', 'tasks.reported_primary_metric', '1e-12'),
-                ('hashes', '1', 'coalesce(tasks.has_equal_hashes, 0)', '0'),
-            ] %}
+            {%- for name, reported, recomputed, tolerance in checks %}
             struct_pack(
                 check_name := '{{ name }}',
                 reported := cast({{ reported }} as double),
@@ -64,7 +70,7 @@ verdicts as (
                 tolerance := cast({{ tolerance }} as double)
             ){{ ',' if not loop.last }}
             {%- endfor %}
-        ]) as verdict
+        ], recursive := true)
 
     from tasks
 
@@ -78,13 +84,15 @@ by_task as (
         verdicts.seed,
         verdicts.step,
         verdicts.task,
-        verdicts.verdict.check_name,
-        verdicts.verdict.reported,
-        verdicts.verdict.recomputed,
-        abs(verdicts.verdict.reported - verdicts.verdict.recomputed) as abs_diff,
-        verdicts.verdict.tolerance,
-        -- Null, and no verdict, where one of the two is missing.
-        abs_diff <= verdicts.verdict.tolerance as is_ok
+        verdicts.check_name,
+        verdicts.reported,
+        verdicts.recomputed,
+        abs(verdicts.reported - verdicts.recomputed) as abs_diff,
+        verdicts.tolerance,
+        case
+            when verdicts.reported is not null
+                then coalesce(abs_diff <= verdicts.tolerance, false)
+        end as is_ok
 
     from verdicts
 

@@ -7,6 +7,14 @@
 ) }}
 {#- Natural logs to bits, as OLMES rounds it. -#}
 {%- set nats_to_bits = 'cast(1.44269504089 as double)' %}
+{#- What an answer is chosen by, and which of its values is best. -#}
+{%- set forms = [
+    ('raw', 'logits', 'list_max'),
+    ('per_token', 'logits_per_token', 'list_max'),
+    ('per_char', 'logits_per_char', 'list_max'),
+    ('per_byte', 'bits_per_byte', 'list_min'),
+    ('uncond', 'gains', 'list_max'),
+] %}
 
 with
 
@@ -24,34 +32,38 @@ lists as (
         questions.*,
         list_transform(questions.choices, lambda choice: choice.sum_logits) as logits,
         list_transform(
-            questions.choices, lambda choice: choice.sum_logits / greatest(choice.num_tokens, 1)
+            questions.choices,
+            lambda choice: choice.sum_logits / {{ at_least_one('choice.num_tokens') }}
         ) as logits_per_token,
         list_transform(
-            questions.choices, lambda choice: choice.sum_logits / greatest(choice.num_chars, 1)
+            questions.choices,
+            lambda choice: choice.sum_logits / {{ at_least_one('choice.num_chars') }}
         ) as logits_per_char,
         list_transform(
             questions.choices,
             lambda choice: coalesce(
                 choice.logits_per_byte,
-                -{{ nats_to_bits }} * choice.sum_logits / greatest(choice.num_chars, 1)
+                -{{ nats_to_bits }} * (choice.sum_logits / {{ at_least_one('choice.num_chars') }})
             )
         ) as bits_per_byte,
         list_transform(questions.choices, lambda choice: choice.sum_logits_uncond)
             as uncond_logits,
         list_transform(
             questions.choices,
-            lambda choice: choice.sum_logits_uncond / greatest(choice.num_tokens, 1)
+            lambda choice: choice.sum_logits_uncond / {{ at_least_one('choice.num_tokens') }}
         ) as uncond_logits_per_token,
         list_transform(
             questions.choices,
-            lambda choice: choice.sum_logits_uncond / greatest(choice.num_chars, 1)
+            lambda choice: choice.sum_logits_uncond / {{ at_least_one('choice.num_chars') }}
         ) as uncond_logits_per_char,
         list_transform(
             questions.choices, lambda choice: choice.sum_logits - choice.sum_logits_uncond
         ) as gains,
-        len(questions.choices) as n_choices,
+        coalesce(len(questions.choices), 0) as n_choices,
         -- A label that is no integer counts as 0 for the evaluator.
         coalesce(questions.label, 0) as correct_choice,
+        -- Its place in the lists, which count from 1, and below 0 from their end.
+        nullif(greatest(coalesce(questions.label, 0), -1) + 1, 0) as correct_at,
         coalesce(questions.label between 0 and len(questions.choices) - 1, false)
             as is_label_in_range
 
@@ -63,16 +75,10 @@ lists as (
 predicted as (
 
     select
-        *,
-        list_position(logits, list_max(logits)) - 1 as predicted_index_raw,
-        list_position(logits_per_token, list_max(logits_per_token)) - 1
-            as predicted_index_per_token,
-        list_position(logits_per_char, list_max(logits_per_char)) - 1 as predicted_index_per_char,
-        list_position(bits_per_byte, list_min(bits_per_byte)) - 1 as predicted_index_per_byte,
-        case
-            when not list_contains(list_transform(gains, lambda gain: gain is null), true)
-                then list_position(gains, list_max(gains)) - 1
-        end as predicted_index_uncond
+        *
+        {%- for form, values, best in forms %},
+        {{ index_of_best(values, best) }} as predicted_index_{{ form }}
+        {%- endfor %}
 
     from lists
 
@@ -82,33 +88,45 @@ scored as (
 
     select
         predicted.* exclude (
-            logits, logits_per_token, logits_per_char, bits_per_byte, uncond_logits,
+            correct_at, logits, logits_per_token, logits_per_char, bits_per_byte, uncond_logits,
             uncond_logits_per_token, uncond_logits_per_char, gains
         ),
-        {%- for form in ['raw', 'per_token', 'per_char', 'per_byte', 'uncond'] %}
+        {%- for form, values, _ in forms %}
         cast(predicted_index_{{ form }} = correct_choice as tinyint) as acc_{{ form }},
+        -- Level choices may be ranked either way; all others may not.
+        coalesce(
+            stored_predicted_index_{{ form }} <> predicted_index_{{ form }},
+            stored_predicted_index_{{ form }} is not null
+        ) and not coalesce(
+            abs(
+                {{ values }}[greatest(stored_predicted_index_{{ form }}, -1) + 1]
+                - {{ values }}[predicted_index_{{ form }} + 1]
+            ) <= 1e-9,
+            false
+        ) as is_other_index_{{ form }},
         {%- endfor %}
         cast(list_max(logits) = -999 as tinyint) as no_answer,
-        logits[correct_choice + 1] as sum_logits_corr,
-        logits_per_token[correct_choice + 1] as logits_per_token_corr,
-        logits_per_char[correct_choice + 1] as logits_per_char_corr,
-        bits_per_byte[correct_choice + 1] as bits_per_byte_corr,
-        exp(-bits_per_byte[correct_choice + 1] * ln(2)) as correct_prob_per_byte_corrected,
+        logits[correct_at] as sum_logits_corr,
+        logits_per_token[correct_at] as logits_per_token_corr,
+        logits_per_char[correct_at] as logits_per_char_corr,
+        bits_per_byte[correct_at] as bits_per_byte_corr,
+        exp(-bits_per_byte[correct_at] * ln(2)) as correct_prob_per_byte_corrected,
         {%- for suffix in ['', '_per_token', '_per_char'] %}
-        exp(logits{{ suffix }}[correct_choice + 1]) as correct_prob{{ suffix }},
+        exp(logits{{ suffix }}[correct_at]) as correct_prob{{ suffix }},
         {{ total_probability('logits' ~ suffix) }} as total_prob{{ suffix }},
         exp(
-            logits{{ suffix }}[correct_choice + 1] - {{ log_sum_exp('logits' ~ suffix) }}
+            logits{{ suffix }}[correct_at] - {{ log_sum_exp('logits' ~ suffix) }}
         ) as norm_correct_prob{{ suffix }},
         case
-            when n_choices > 1 then exp(logits{{ suffix }}[correct_choice + 1]) - exp(list_max(
-                list_slice(logits{{ suffix }}, 1, correct_choice)
-                || list_slice(logits{{ suffix }}, correct_choice + 2, n_choices)
-            ))
+            when predicted_index{{ suffix or '_raw' }} is not null
+                then nullif(exp(logits{{ suffix }}[correct_at]) - exp(list_max(
+                    list_slice(logits{{ suffix }}, 1, correct_at - 1)
+                    || list_slice(logits{{ suffix }}, correct_at + 1, n_choices)
+                )), cast('NaN' as double))
         end as margin{{ suffix }},
         case
             when predicted_index_uncond is not null
-                then exp(uncond_logits{{ suffix }}[correct_choice + 1])
+                then exp(uncond_logits{{ suffix }}[correct_at])
         end as uncond_correct_prob{{ suffix }},
         {%- endfor %}
         case

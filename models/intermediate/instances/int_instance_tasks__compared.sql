@@ -24,6 +24,12 @@ seeds as (
 
 ),
 
+sizes as (
+
+    select * from {{ ref('model_size_registry') }}
+
+),
+
 registry as (
 
     select * from {{ ref('task_registry') }}
@@ -43,9 +49,12 @@ named as (
         coalesce(recipes.recipe, tasks.tar_name) as recipe,
         tasks.params,
         coalesce(seeds.seed, 'seed ' || tasks.seed_number) as seed,
+        if(recipes.recipe is null, 0, 1) + if(sizes.params is null, 0, 1)
+        + if(seeds.seed is null, 0, 1) as n_known_names,
         tasks.* exclude (params)
 
     from tasks
+    left join sizes on tasks.params = sizes.params
     left join recipes on lower(tasks.tar_name) = lower(recipes.tar_name)
     left join seeds on tasks.seed_number = seeds.instance_number
     qualify row_number() over (
@@ -66,6 +75,9 @@ compared as (
         named.tar_name,
         named.seed_number,
         named.member,
+        named._batch_id,
+        named.n_asked_tasks,
+        named.n_known_names,
 
         ----------  hashes
         named.task_hash,
@@ -96,7 +108,10 @@ compared as (
         ----------  as expected
         registry.primary_metric as expected_primary_metric,
         -- An evaluation may be limited to the first questions of a task; the release is not.
-        least(registry.n_instances, named.instance_limit) as expected_instances,
+        case
+            when registry.n_instances is not null
+                then least(registry.n_instances, named.instance_limit)
+        end as expected_instances,
         evals.primary_metric as aggregate_primary_metric,
 
         ----------  recomputed

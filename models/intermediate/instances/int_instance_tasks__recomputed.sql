@@ -31,14 +31,19 @@ recomputed as (
         min(questions.n_choices) as min_choices,
         count(*) filter (where questions.is_tie) as n_ties,
         count(questions.predicted_index_uncond) as n_uncond_questions,
+        count(questions.stored_correct_choice) as n_stored_correct_choice,
+        count(*) filter (
+            where questions.stored_correct_choice <> questions.correct_choice
+        ) as n_other_correct_choice,
         max(questions.identity_error) as max_identity_error,
         max(questions.corr_error) as max_corr_error,
         {%- for form in forms %}
         count(questions.stored_predicted_index_{{ form }}) as n_stored_index_{{ form }},
-        -- Level choices may be ranked either way; all others may not.
         count(*) filter (
-            where questions.stored_predicted_index_{{ form }}
-            <> questions.predicted_index_{{ form }} and not coalesce(questions.is_tie, false)
+            where questions.is_other_index_{{ form }}
+            or questions.stored_acc_{{ form }} <> cast(
+                questions.stored_predicted_index_{{ form }} = questions.correct_choice as integer
+            )
         ) as n_other_index_{{ form }},
         {%- endfor %}
         {%- for metric in instance_metrics() %}

@@ -47,16 +47,17 @@ final as (
         choice_index = correct_choice as is_correct,
 
         ----------  derived
-        choice.sum_logits / greatest(choice.num_tokens, 1) as logits_per_token,
-        choice.sum_logits / greatest(choice.num_chars, 1) as logits_per_char,
+        choice.sum_logits / {{ at_least_one('choice.num_tokens') }} as logits_per_token,
+        choice.sum_logits / {{ at_least_one('choice.num_chars') }} as logits_per_char,
         coalesce(
             choice.logits_per_byte,
-            -cast(1.44269504089 as double) * choice.sum_logits / greatest(choice.num_chars, 1)
+            -cast(1.44269504089 as double)
+            * (choice.sum_logits / {{ at_least_one('choice.num_chars') }})
         ) as bits_per_byte,
         choice.sum_logits - choice.sum_logits_uncond as logits_gain,
         exp(choice.sum_logits) as prob,
-        exp(choice.sum_logits / greatest(choice.num_tokens, 1)) as prob_per_token,
-        exp(choice.sum_logits / greatest(choice.num_chars, 1)) as prob_per_char
+        exp(choice.sum_logits / {{ at_least_one('choice.num_tokens') }}) as prob_per_token,
+        exp(choice.sum_logits / {{ at_least_one('choice.num_chars') }}) as prob_per_char
 
     from choices
 

@@ -38,6 +38,7 @@ tasks as (
         ----------  counts
         landed.num_instances,
         landed.n_predictions,
+        json_array_length(nullif(landed.asked_tasks, 'null')) as n_asked_tasks,
         try_cast(landed.task_config ->> '$.limit' as double) as instance_limit,
 
         ----------  metrics

@@ -1,0 +1,11 @@
+{#-
+    Number of the highest value of a list, from 0, or by `list_min` of the lowest; of level ones the
+    first, as with numpy's argmax. Null where a value is missing: list_position() would find the
+    null itself.
+-#}
+{% macro index_of_best(values, best='list_max') -%}
+    case
+        when list_count({{ values }}) = len({{ values }})
+            then list_position({{ values }}, {{ best }}({{ values }})) - 1
+    end
+{%- endmacro %}
