@@ -1,6 +1,7 @@
 -- A metric without a line in seeds/metric_registry.csv has no direction and no unit, and one that
 -- the models do not read stays in the text: the lists in macros/registries/ and the registry name
--- the same metrics. The registry's others are those of fine-tuning and post-training evaluations.
+-- the same metrics. The registry's others are those of fine-tuning and post-training evaluations,
+-- and of single questions.
 with
 
 listed as (
@@ -20,7 +21,8 @@ registered as (
     where
         metrics.metric not in (
             'primary_score', 'correct_logit', 'correct_logit_per_token', 'correct_logit_per_char',
-            'num_instances', 'value', 'exact_match', 'f1', 'mc1', 'pass_at_1', 'valppl'
+            'num_instances', 'value', 'exact_match', 'f1', 'mc1', 'pass_at_1', 'valppl',
+            'correct_prob_per_byte_corrected'
         )
 
 ),

@@ -1,0 +1,31 @@
+with
+
+landed as (
+
+    select * from {{ ref('base_instances__outcomes') }}
+
+),
+
+outcomes as (
+
+    select
+        ----------  ids
+        landed._batch_id as batch_id,
+        landed.item,
+        landed.entity as tar_name,
+
+        ----------  outcome
+        landed.status,
+        landed.reason,
+        landed.message,
+        landed.line,
+        landed.rows as n_rows,
+
+        ----------  times
+        try_cast(landed.recorded_at as timestamptz) as recorded_at
+
+    from landed
+
+)
+
+select * from outcomes
