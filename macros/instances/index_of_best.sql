@@ -3,9 +3,9 @@
     first, as with numpy's argmax. Null where a value is missing: list_position() would find the
     null itself.
 -#}
-{% macro index_of_best(values, best='list_max') -%}
+{% macro index_of_best(scores, best='list_max') -%}
     case
-        when list_count({{ values }}) = len({{ values }})
-            then list_position({{ values }}, {{ best }}({{ values }})) - 1
+        when list_count({{ scores }}) = len({{ scores }})
+            then list_position({{ scores }}, {{ best }}({{ scores }})) - 1
     end
 {%- endmacro %}
