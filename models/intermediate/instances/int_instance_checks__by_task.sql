@@ -33,6 +33,17 @@
         '0',
     )) -%}
 {%- endfor %}
+{#- Of each number of a question the evaluator reports the mean. Not per byte: that was computed in
+    several ways (spec instances, section 4.3). -#}
+{%- set means = ['sum_logits_corr', 'logits_per_token_corr', 'logits_per_char_corr'] -%}
+{%- for metric in means -%}
+    {%- do checks.append((
+        'mean_' ~ metric,
+        'tasks.reported_' ~ metric,
+        'tasks.' ~ metric,
+        '1e-9 * greatest(abs(tasks.reported_' ~ metric ~ '), 1)',
+    )) -%}
+{%- endfor %}
 
 with
 
@@ -42,6 +53,9 @@ tasks as (
         *,
         if(max_identity_error is not null, 0, null) as no_identity_error,
         if(max_corr_error is not null, 0, null) as no_corr_error,
+        {%- for metric in means %}
+        try_cast(metrics ->> '$.{{ metric }}' as double) as reported_{{ metric }},
+        {%- endfor %}
         try_cast(metrics ->> ('$."' || primary_metric || '"') as double) as reported_primary_metric,
         cast(
             task_hash = prediction_task_hash
