@@ -3,9 +3,9 @@
     ('task_count', 'checks.n_asked_tasks', 'checks.n_tasks', '0'),
     ('known_checkpoint', '3', 'checks.n_known_names', '0'),
     ('macro_mmlu', 'case when checks.n_subjects = 57 then checks.released_mmlu end',
-        'checks.mmlu', '1e-9'),
+        'case when checks.n_subjects = 57 then checks.mmlu end', '1e-9'),
     ('macro_olmes_10', 'case when checks.n_tasks = 66 then checks.released_olmes_10 end',
-        'checks.olmes_10', '1e-9'),
+        'case when checks.n_tasks = 66 then checks.olmes_10 end', '1e-9'),
 ] %}
 
 with
@@ -40,10 +40,13 @@ suites as (
             )),
             lambda batch: batch.n_tasks
         )) as n_asked_tasks,
-        avg(tasks.primary_score) filter (where starts_with(tasks.task, 'mmlu_')) as mmlu,
         count(*) filter (where starts_with(tasks.task, 'mmlu_')) as n_subjects,
+        {{ sorted_avg("case when starts_with(tasks.task, 'mmlu_') then tasks.primary_score end") }}
+            as mmlu,
         (
-            sum(tasks.primary_score) filter (where not starts_with(tasks.task, 'mmlu_')) + mmlu
+            9 * {{ sorted_avg(
+                "case when not starts_with(tasks.task, 'mmlu_') then tasks.primary_score end"
+            ) }} + mmlu
         ) / 10 as olmes_10
 
     from tasks

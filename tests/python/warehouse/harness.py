@@ -32,10 +32,22 @@ PRETRAIN_MARTS = (
     "pretrain_seed_stats",
     "scaling_law_fits",
 )
+INSTANCE_MARTS = (
+    "instance_tasks",
+    "instance_questions",
+    "instance_choices",
+    "instance_reconciliations",
+    "instance_reconciliation_summaries",
+)
 # These marts and what they are held against, without the runs; a test that needs more is left out.
 PRETRAIN_ONLY = (
     "--indirect-selection", "cautious",
     "--select", "+path:models/marts/pretraining", "+path:models/marts/dimensions",
+)  # fmt: skip
+INSTANCES_ONLY = (
+    "--indirect-selection", "cautious",
+    "--select", "+path:models/marts/instances", "+path:models/marts/dimensions",
+    "+stg_instances__outcomes",
 )  # fmt: skip
 
 
@@ -74,6 +86,15 @@ class Warehouse:
         """`pretrain` on folders of published tables; its JSON summary."""
         done = self.attempt(*self.pretrain_command(*folders))
         assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+    def land_instances(
+        self, recipe: str, folder: Path, *options: str, code: int = 0
+    ) -> dict[str, Any]:
+        """`instances` on a folder with the recipe's tarball; its JSON summary."""
+        command = [sys.executable, "-m", "extract", "instances", recipe, "--source", str(folder)]
+        done = self.attempt(*command, *options)
+        assert done.returncode == code, done.stderr
         return json.loads(done.stdout)
 
     def dbt_command(self, *arguments: str) -> list[str]:
