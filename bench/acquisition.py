@@ -16,8 +16,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from bench.measure import Cost, Ratio, run_tree
+from bench.warehouse import KEY, ROOT
 
-ROOT = Path(__file__).resolve().parents[1]
 DOUBLE = ROOT / "tests" / "python" / "wandb_double.py"
 PROJECT = "ml-moe/bench"
 API_KEY = "0123456789abcdef" * 2 + "01234567"  # the double's
@@ -101,7 +101,7 @@ def client_environment(folder: Path, url: str) -> dict[str, str]:
         "WANDB_SILENT": "true",
         "WANDB_ERROR_REPORTING": "false",
         "NO_PROXY": "127.0.0.1",
-        "DATADECIDE_PSEUDONYM_KEY": "a key that only the benchmark uses",
+        "DATADECIDE_PSEUDONYM_KEY": KEY,
     }
 
 

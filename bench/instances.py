@@ -1,7 +1,7 @@
-"""The instances part: archives of full-size checkpoints are landed, and again with one more.
+"""The instances part: archives of full-size checkpoints are landed and built, then one more is.
 
-The yardstick, in a process of its own: ``gzip.decompress`` of the same inner tarballs, one after
-the other, their reading not counted.
+The yardstick of landing, in a process of its own: ``gzip.decompress`` of the same inner tarballs,
+one after the other, their reading not counted. The yardstick of the marts is landing.
 """
 
 from __future__ import annotations
@@ -14,13 +14,21 @@ import threading
 from pathlib import Path
 
 from bench.measure import Cost, Ratio, run
-from bench.wandb import ROOT
+from bench.warehouse import ROOT, Warehouse
 
 # How many checkpoints an archive has; a published one has about 540.
 CHECKPOINTS = 32
 RECIPE = "dolma1.7"
 SAMPLE_S = 0.005
 SCANS = 3
+MARTS = (
+    "instance_tasks",
+    "instance_questions",
+    "instance_choices",
+    "instance_reconciliations",
+    "instance_reconciliation_summaries",
+)
+SELECTION = ("--select", *(f"+{mart}" for mart in MARTS))
 
 WRITE = """
 import sys
@@ -78,19 +86,30 @@ def _size(path: Path) -> int:
 
 def run_part(folder: Path, checkpoints: int) -> list[Ratio]:
     folder.mkdir(parents=True, exist_ok=True)
-    for kept in folder.glob("raw*"):
-        shutil.rmtree(kept)
     few = max(1, checkpoints // 4)
     archives = {count: write(folder, count) for count in (few, checkpoints, checkpoints + 1)}
     archive = archives[checkpoints]
+    for kept in ("few", "all"):
+        shutil.rmtree(folder / kept, ignore_errors=True)
+        (folder / kept).mkdir()
+    part, whole = Warehouse(folder / "few"), Warehouse(folder / "all")
 
-    gunzips = [json.loads(_python(GUNZIP, archive).output) for _ in range(SCANS)]
+    # Before and after, so that a busy machine weighs on both.
+    gunzips = [gunzip(archive) for _ in range(SCANS)]
+    small, small_bytes = land(part, archives[few])
+    large, large_bytes = land(whole, archive)
+    gunzips += [gunzip(archive) for _ in range(SCANS)]
     gunzip_s, sizes = min(seconds for seconds, _ in gunzips), gunzips[0][1]
-    small, small_bytes = land(folder / "raw-few", archives[few])
-    large, large_bytes = land(folder / "raw", archive)
-    landed_bytes = sum(map(_size, (folder / "raw" / "instances").rglob("*.parquet")))
-    more, _ = land(folder / "raw", archives[checkpoints + 1])
-    nothing, _ = land(folder / "raw", archives[checkpoints + 1])
+    landed_bytes = sum(map(_size, (whole.raw / "instances").rglob("*.parquet")))
+
+    whole.dbt("seed")
+    first, first_seconds = whole.build(*SELECTION)
+    warehouse_bytes = whole.database.stat().st_size
+    views = whole.read_whole("instance_questions", "instance_choices")
+    more, _ = land(whole, archives[checkpoints + 1])
+    _, more_seconds = whole.build(*SELECTION)
+    _, none_seconds = whole.build(*SELECTION)
+    nothing, _ = land(whole, archives[checkpoints + 1])
 
     size = f"{checkpoints} ckpts"
     each = (large.seconds - small.seconds) / (checkpoints - few)
@@ -111,6 +130,16 @@ def run_part(folder: Path, checkpoints: int) -> list[Ratio]:
               f"{large_bytes / 1e6:.0f} MB; of {few} checkpoints {small_bytes / 1e6:.0f} MB"),
         Ratio(size, "instances: landed files : tarball", landed_bytes / archive_bytes, "x", "0.33",
               f"{landed_bytes / 1e6:.1f} MB : {archive_bytes / 1e6:.1f} MB"),
+        Ratio(size, "instances: all models : landing", first_seconds / large.seconds, "x", "3",
+              f"{first_seconds:.2f} s : {large.seconds:.2f} s"),
+        Ratio(size, "instances: both views read whole : landing", views / large.seconds, "x", "",
+              f"{views:.2f} s"),
+        Ratio(size, "instances: build of one checkpoint more, above one of none : of the first",
+              (more_seconds - none_seconds) / (first_seconds / checkpoints), "x", "",
+              f"{more_seconds:.2f} s, of none {none_seconds:.2f} s"),
+        Ratio(size, "instances: peak memory of the build", first.peak_bytes / 1e9, "GB", "", ""),
+        Ratio(size, "instances: warehouse file : tarball", warehouse_bytes / archive_bytes, "x", "",
+              f"{warehouse_bytes / 1e6:.0f} MB"),
     ]  # fmt: skip
 
 
@@ -121,21 +150,18 @@ def write(folder: Path, count: int) -> Path:
         script = folder / "write.py"  # a file, for the processes that it starts
         script.write_text(WRITE, encoding="utf-8")
         arguments = (below, RECIPE, count, os.cpu_count() or 1)
-        run([sys.executable, script, *map(str, arguments)], ROOT, _environment())
+        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+        run([sys.executable, script, *map(str, arguments)], ROOT, environment)
     return path
 
 
-def land(raw_dir: Path, archive: Path) -> tuple[Cost, int]:
+def land(warehouse: Warehouse, archive: Path) -> tuple[Cost, int]:
     """What a call of the command costs, and its peak of temporary space."""
-    command = ("-m", "extract", "instances", RECIPE, "--source", archive, "--raw-dir", raw_dir)
-    with FolderPeak(raw_dir / "_tmp") as peak:
-        cost = run([sys.executable, *command], ROOT, _environment())
+    with FolderPeak(warehouse.raw / "_tmp") as peak:
+        cost = warehouse.extract("instances", RECIPE, "--source", archive)
     return cost, peak.bytes
 
 
-def _python(program: str, *arguments: Path) -> Cost:
-    return run([sys.executable, "-c", program, *arguments], ROOT, _environment())
-
-
-def _environment() -> dict[str, str]:
-    return {**os.environ, "PYTHONPATH": str(ROOT)}
+def gunzip(archive: Path) -> tuple[float, list[int]]:
+    """The seconds it takes, and the bytes of each checkpoint."""
+    return json.loads(run([sys.executable, "-c", GUNZIP, archive], ROOT, os.environ).output)

@@ -11,11 +11,10 @@ import json
 import os
 import re
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 
 from bench.measure import Ratio, run
-from bench.wandb import ROOT, THREADS, build, dbt
+from bench.warehouse import ROOT, THREADS, Warehouse
 
 # As published: checkpoints with 66 evaluations each, and checkpoints with perplexities.
 CHECKPOINTS = 21_375
@@ -64,44 +63,25 @@ while rows := cursor.fetchmany(10_000):
     seconds += time.perf_counter() - started
 print(seconds)
 """
-READ_VIEWS = """
-import sys, time, duckdb
-path, threads, *views = sys.argv[1:]
-con = duckdb.connect(path, read_only=True)
-con.execute(f"set threads = {threads}")
-started = time.perf_counter()
-for view in views:
-    con.execute(f"select sum(hash(columns(*))::double) from marts.{view}").fetchall()
-print(time.perf_counter() - started)
-"""
 
 
 def run_part(folder: Path, checkpoints: int) -> list[Ratio]:
     folder.mkdir(parents=True, exist_ok=True)
     files, n_rows = write_tables(folder / "tables", checkpoints)
-    environment = os.environ | {
-        "DATADECIDE_RAW_DIR": str(folder / "raw"),
-        "DATADECIDE_DB": str(folder / "datadecide.duckdb"),
-        "DATADECIDE_TEMP_DIR": str(folder / "tmp"),
-        "DATADECIDE_THREADS": THREADS,
-    }
-    landing = run(
-        [sys.executable, "-m", "extract", "pretrain", "--source", folder / "tables"],
-        ROOT, environment,
-    )  # fmt: skip
+    warehouse = Warehouse(folder)
+    landing = warehouse.extract("pretrain", "--source", folder / "tables")
     # Before and after the build, so that a busy machine weighs on both.
     evals = files["evals"]
     structure = json.dumps(dict.fromkeys(metrics(), "DOUBLE"))
-    scans = [python(environment, FROM_JSON, evals, structure, THREADS) for _ in range(SCANS)]
-    dbt(folder, environment, "seed")
-    first, first_seconds = build(folder, environment, *SELECTION)
-    scans += [python(environment, FROM_JSON, evals, structure, THREADS) for _ in range(SCANS)]
+    scans = [warehouse.python(FROM_JSON, evals, structure, THREADS) for _ in range(SCANS)]
+    warehouse.dbt("seed")
+    first, first_seconds = warehouse.build(*SELECTION)
+    scans += [warehouse.python(FROM_JSON, evals, structure, THREADS) for _ in range(SCANS)]
     scanned = min(scans)
-    warehouse_bytes = (folder / "datadecide.duckdb").stat().st_size
-    database = folder / "datadecide.duckdb"
-    views = python(environment, READ_VIEWS, database, THREADS, *LONG_VIEWS)
-    _, second_seconds = build(folder, environment, *SELECTION)
-    evaluated = python(environment, LITERAL_EVAL, evals)
+    warehouse_bytes = warehouse.database.stat().st_size
+    views = warehouse.read_whole(*LONG_VIEWS)
+    _, second_seconds = warehouse.build(*SELECTION)
+    evaluated = warehouse.python(LITERAL_EVAL, evals)
 
     landed_bytes = sum(path.stat().st_size for path in files.values())
     size = f"{n_rows / 1e6:.2f} M"
@@ -143,9 +123,3 @@ def metrics() -> list[str]:
         for name in ("eval_metrics", "unpublished_eval_metrics")
     ]
     return re.findall(r"'(\w+)'", "".join(texts))
-
-
-def python(environment: Mapping[str, str], script: str, *arguments: Path | str) -> float:
-    """The seconds that a script measures, in a process of its own."""
-    output = run([sys.executable, "-c", script, *arguments], ROOT, environment).output
-    return float(output.split()[-1])  # DuckDB draws its progress before

@@ -3,52 +3,37 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
-from collections.abc import Mapping
-from datetime import datetime
 from pathlib import Path
-from typing import Any
 
-from bench.measure import Cost, Ratio, run
+from bench.measure import Ratio, run
+from bench.warehouse import ROOT, THREADS, Warehouse
 from extract.simulator.wandb import simulate_runs
 
-ROOT = Path(__file__).resolve().parents[1]
 # Bytes of runs and of history are about 55:45 in the real sample; this scale gives that mix, and
 # one run of it is about this many bytes of export.
 HISTORY_SCALE = 3.3
 BYTES_PER_RUN = 340_000
-THREADS = "2"
 
 
 def run_part(folder: Path, megabytes: int) -> list[Ratio]:
     folder.mkdir(parents=True, exist_ok=True)
     export_bytes = write_export(folder / "export", megabytes * 1_000_000)
-    environment = os.environ | {
-        "DATADECIDE_RAW_DIR": str(folder / "raw"),
-        "DATADECIDE_DB": str(folder / "datadecide.duckdb"),
-        "DATADECIDE_TEMP_DIR": str(folder / "tmp"),
-        "DATADECIDE_PSEUDONYM_KEY": "a key that only the benchmark uses",
-        "DATADECIDE_THREADS": THREADS,
-    }
-    landing = run(
-        [sys.executable, "-m", "extract", "wandb-files", folder / "export"], ROOT, environment
-    )
-    scans = [scan(folder, environment) for _ in range(3)]
+    warehouse = Warehouse(folder)
+    landing = warehouse.extract("wandb-files", folder / "export")
+    scans = [scan(warehouse) for _ in range(3)]
     scanned = min(found["scanned"] for found in scans)
     stored = min(found["stored"] for found in scans)
 
-    dbt(folder, environment, "seed")
-    first, first_seconds = build(folder, environment)
-    warehouse_bytes = (folder / "datadecide.duckdb").stat().st_size
+    warehouse.dbt("seed")
+    first, first_seconds = warehouse.build()
+    warehouse_bytes = warehouse.database.stat().st_size
     # With the landed files out of reach, a build that reads one of them fails.
-    (folder / "raw" / "wandb").rename(folder / "raw" / "hidden")
-    second, second_seconds = build(folder, environment)
-    (folder / "raw" / "hidden").rename(folder / "raw" / "wandb")
+    (warehouse.raw / "wandb").rename(warehouse.raw / "hidden")
+    second, second_seconds = warehouse.build()
+    (warehouse.raw / "hidden").rename(warehouse.raw / "wandb")
 
-    landed_bytes = sum(
-        path.stat().st_size for path in (folder / "raw").rglob("*") if path.is_file()
-    )
+    landed_bytes = sum(path.stat().st_size for path in warehouse.raw.rglob("*") if path.is_file())
     size = f"{export_bytes / 1e6:.0f} MB"
     peak = max(first.peak_bytes, second.peak_bytes, landing.peak_bytes)
     small = megabytes < 500
@@ -86,30 +71,10 @@ def write_export(folder: Path, target_bytes: int) -> int:
     return runs.stat().st_size + history.stat().st_size
 
 
-def scan(folder: Path, environment: Mapping[str, str]) -> dict[str, float]:
-    database = folder / "scan.duckdb"
+def scan(warehouse: Warehouse) -> dict[str, float]:
+    database = warehouse.folder / "scan.duckdb"
     database.unlink(missing_ok=True)
-    cost = run(
-        [sys.executable, "-m", "bench.scan", folder / "raw", database, THREADS], ROOT, environment
-    )
+    command = [sys.executable, "-m", "bench.scan", warehouse.raw, database, THREADS]
+    cost = run(command, ROOT, warehouse.environment)
     database.unlink()
     return json.loads(cost.output)
-
-
-def dbt(folder: Path, environment: Mapping[str, str], *arguments: str) -> Cost:
-    paths = ["--target-path", folder / "target", "--log-path", folder]
-    command = [Path(sys.executable).parent / "dbt", "--quiet", *arguments, *paths]
-    return run(command, ROOT, environment)
-
-
-def build(folder: Path, environment: Mapping[str, str], *selected: str) -> tuple[Cost, float]:
-    """All models; the cost of the process, and the seconds from the first model to the last."""
-    cost = dbt(folder, environment, "run", *selected)
-    results: dict[str, Any] = json.loads((folder / "target" / "run_results.json").read_text())
-    moments = [
-        datetime.fromisoformat(timing[end])
-        for result in results["results"]
-        for timing in result["timing"]
-        for end in ("started_at", "completed_at")
-    ]
-    return cost, (max(moments) - min(moments)).total_seconds()

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Protocol
 
 import typer
 
@@ -65,6 +65,24 @@ def exit_codes() -> Iterator[None]:
         raise typer.Exit(1) from None
 
 
+class Summary(Protocol):
+    """What a command did."""
+
+    refused: int
+    messages: list[str]
+
+    def as_json(self) -> str: ...
+
+
+def _end(summary: Summary) -> None:
+    """Tell what was refused, then what landed."""
+    for message in summary.messages:
+        print(f"refused: {message}", file=sys.stderr)
+    print(summary.as_json())
+    if summary.refused:
+        raise typer.Exit(1)
+
+
 @app.command(name="wandb-files")
 def wandb_files(
     paths: Annotated[list[Path], typer.Argument(help="Export files, or folders of them.")],
@@ -114,13 +132,9 @@ def wandb_files(
                 project=project,
                 report=report,
             )
-    for message in summary.messages:
-        print(f"refused: {message}", file=sys.stderr)
     if untold := summary.refused - len(summary.messages):
-        print(f"refused: {untold} more; see staging.stg_wandb__outcomes", file=sys.stderr)
-    print(summary.as_json())
-    if summary.refused:
-        raise typer.Exit(1)
+        summary.messages.append(f"{untold} more; see staging.stg_wandb__outcomes")
+    _end(summary)
 
 
 @app.command()
@@ -346,11 +360,7 @@ def pretrain(
             summary = pretrain_module.land(
                 zone, request, max_gb=max_gb, tell=lambda text: print(text, file=sys.stderr)
             )
-    for message in summary.messages:
-        print(f"refused: {message}", file=sys.stderr)
-    print(summary.as_json())
-    if summary.refused:
-        raise typer.Exit(1)
+    _end(summary)
 
 
 @app.command()
@@ -427,11 +437,7 @@ def instances(
                     zone, request, keep_tarballs=keep_tarballs, report=report,
                     tell=lambda text: print(text, file=sys.stderr),
                 )  # fmt: skip
-    for message in summary.messages:
-        print(f"refused: {message}", file=sys.stderr)
-    print(summary.as_json())
-    if summary.refused:
-        raise typer.Exit(1)
+    _end(summary)
 
 
 @app.command()

@@ -15,18 +15,20 @@ import hashlib
 import os
 import re
 import tarfile
-import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Protocol
 
+from isal import isal_zlib
+
 from extract.errors import InputError
 from extract.inputs import GZIP_MAGIC
 
 CHUNK_BYTES = 256 * 1024
 COMPRESSED_CHUNK_BYTES = 64 * 1024
+GZIP_WBITS = 31  # a gzip header and trailer, the largest window
 # A checkpoint is about 60 MB of JSON in 132 members, and a tarball of it 9 MB. What is above these
 # limits is no checkpoint; they keep a tarball that was made to fill the disk from doing that.
 MAX_CHECKPOINT_BYTES = 1024**3
@@ -84,6 +86,29 @@ class Readable(Protocol):
     def read(self, size: int, /) -> bytes: ...
 
 
+class Digest:
+    """The sha256 of what has been read; none of nothing."""
+
+    def __init__(self) -> None:
+        self._sha256 = hashlib.sha256()
+        self._is_empty = True
+
+    @property
+    def text(self) -> str | None:
+        return None if self._is_empty else self._sha256.hexdigest()
+
+    def of(self, source: Readable) -> Readable:
+        """The same to read, and hashed on the way."""
+        self._source = source
+        return self
+
+    def read(self, size: int, /) -> bytes:
+        data = self._source.read(size)
+        self._sha256.update(data)
+        self._is_empty = self._is_empty and not data
+        return data
+
+
 @dataclass(frozen=True)
 class Member:
     """A file inside a checkpoint; its content can be read until the next one is asked for."""
@@ -98,7 +123,7 @@ class Found:
 
     checkpoint: Checkpoint
     path: str  # inside the archive
-    members: Callable[[], Iterator[Member]]
+    members: Callable[[Digest], Iterator[Member]]  # what is hashed is the tarball, if it is one
 
 
 @dataclass
@@ -108,7 +133,6 @@ class TaskFiles:
     metrics: bytes | None = None
     metrics_sha256: str = ""
     predictions: Path | None = None
-    predictions_sha256: str = ""
     predictions_bytes: int = 0
     colons: int = 0  # one for each key, and those in texts
     member: str = ""
@@ -120,6 +144,7 @@ class Unpacked:
 
     checkpoint: Checkpoint
     path: str
+    tarball_sha256: str | None = None
     tasks: dict[str, TaskFiles] = field(default_factory=dict)
     unknown: dict[str, InputError] = field(default_factory=dict)
     bytes: int = 0
@@ -135,7 +160,7 @@ class Gunzip:
         self._name = name
         self._error = error
         self._max_bytes = max_bytes
-        self._stream = zlib.decompressobj(zlib.MAX_WBITS | 16)
+        self._stream = isal_zlib.decompressobj(GZIP_WBITS)
         self._pending = b""
         self._is_started = False
         self._read = self._written = 0
@@ -163,7 +188,7 @@ class Gunzip:
             self._is_started = True
             try:
                 data = self._stream.decompress(self._pending, size)
-            except zlib.error as problem:
+            except isal_zlib.error as problem:
                 raise self._error(
                     "broken_gzip",
                     f"{self._name}: is not valid gzip ({problem}); fetch or copy it again, and "
@@ -173,7 +198,7 @@ class Gunzip:
             if self._stream.eof:
                 # Gzip streams may follow each other.
                 self._pending = self._stream.unused_data.lstrip(b"\0")
-                self._stream = zlib.decompressobj(zlib.MAX_WBITS | 16)
+                self._stream = isal_zlib.decompressobj(GZIP_WBITS)
                 self._is_started = False
             if data:
                 self._written += len(data)
@@ -311,7 +336,8 @@ def unpack(found: Found, folder: Path, known: Iterable[str], wanted: Iterable[st
     known, wanted = frozenset(known), frozenset(wanted)
     result = Unpacked(found.checkpoint, found.path)
     name = found.checkpoint.name
-    for count, member in enumerate(found.members(), start=1):
+    digest = Digest()
+    for count, member in enumerate(found.members(digest), start=1):
         if count > MAX_CHECKPOINT_MEMBERS:
             raise InputError(
                 "too_many_members",
@@ -354,6 +380,7 @@ def unpack(found: Found, folder: Path, known: Iterable[str], wanted: Iterable[st
             files.predictions = folder / f"{task}.jsonl"
             _copy(member.content, files)
             result.bytes += files.predictions_bytes
+    result.tarball_sha256 = digest.text
     return result
 
 
@@ -369,14 +396,11 @@ def _check_step(path: PurePosixPath, checkpoint: Checkpoint) -> None:
 
 def _copy(content: Readable, files: TaskFiles) -> None:
     assert files.predictions is not None
-    digest = hashlib.sha256()
     with open(files.predictions, "wb", buffering=0) as target:
         while data := content.read(CHUNK_BYTES):
-            digest.update(data)
             target.write(data)
             files.colons += data.count(b":")
             files.predictions_bytes += len(data)
-    files.predictions_sha256 = digest.hexdigest()
 
 
 def _small(member: Member, name: str) -> bytes:
@@ -489,16 +513,16 @@ def _pax(content: bytes) -> dict[str, str]:
     return found
 
 
-def _on_disk(path: Path, name: str) -> Callable[[], Iterator[Member]]:
-    def members() -> Iterator[Member]:
+def _on_disk(path: Path, name: str) -> Callable[[Digest], Iterator[Member]]:
+    def members(digest: Digest) -> Iterator[Member]:
         with open(path, "rb") as file:
-            yield from _members(file, name)
+            yield from _members(file, name, digest)
 
     return members
 
 
-def _unpacked(folder: Path) -> Callable[[], Iterator[Member]]:
-    def members() -> Iterator[Member]:
+def _unpacked(folder: Path) -> Callable[[Digest], Iterator[Member]]:
+    def members(_digest: Digest) -> Iterator[Member]:
         for path in _visible(folder):
             if path.is_file():
                 with open(path, "rb") as content:
@@ -507,8 +531,9 @@ def _unpacked(folder: Path) -> Callable[[], Iterator[Member]]:
     return members
 
 
-def _members(source: Readable, name: str) -> Iterator[Member]:
-    tar = Tar(Gunzip(source, name, InputError, MAX_CHECKPOINT_BYTES), name, InputError)
+def _members(source: Readable, name: str, digest: Digest) -> Iterator[Member]:
+    content = Gunzip(digest.of(source), name, InputError, MAX_CHECKPOINT_BYTES)
+    tar = Tar(content, name, InputError)
     for info in tar:
         if info.isdir():
             continue

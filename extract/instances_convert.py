@@ -57,6 +57,7 @@ class Converter:
         tasks = {task: Task(name, task, files) for task, files in sorted(unpacked.tasks.items())}
         for task in tasks.values():
             task.check_step(unpacked.checkpoint.step)
+            task.record["tarball_sha256"] = unpacked.tarball_sha256
         try:
             self._load(tasks, folder)
             if self._forget_shapes(tasks):
@@ -175,7 +176,7 @@ TASK_COLUMNS = {
     "primary_score": "DOUBLE", "metrics": "VARCHAR", "task_config": "VARCHAR",
     "model_config": "VARCHAR", "compute_config": "VARCHAR", "processing_time": "DOUBLE",
     "evaluated_at": "VARCHAR", "revision_step": "BIGINT", "metrics_sha256": "VARCHAR",
-    "predictions_sha256": "VARCHAR", "member": "VARCHAR",
+    "tarball_sha256": "VARCHAR", "member": "VARCHAR",
 }  # fmt: skip
 
 
@@ -247,7 +248,6 @@ class Task:
             "processing_time": _number(self._json.get("processing_time")),
             "evaluated_at": self._text("current_date"),
             "metrics_sha256": files.metrics_sha256,
-            "predictions_sha256": files.predictions_sha256,
             "member": files.member,
         }
 

@@ -1,7 +1,7 @@
 {#-
-    Pre-hook of an incremental model that is computed from rows of landed files: what the files
-    gave that are not in the zone any more goes. An empty zone deletes nothing, as in
-    set_landed_files.
+    What the landed files gave that are not in the zone any more (of another zone, built before)
+    goes: the warehouse is a function of what has landed. An empty zone deletes nothing, because a
+    mistyped path is one. For incremental models with a `_source_file`.
 -#}
 {% macro delete_rows_of_gone_files() %}
     {%- set files = ref('base_landing__files') %}
@@ -10,7 +10,5 @@
     where
         _source_file not in (select files.path from {{ files }} as files)
         and exists (select 1 from {{ files }});
-    {%- else %}
-    select 1;
     {%- endif %}
 {% endmacro %}

@@ -1,6 +1,7 @@
 {#-
-    Pre-hook of the model that stores what a source reads: sets the session variables that its source reads, so that the model
-    reads only the landed files that it has not read before (all of them on a full refresh).
+    Pre-hook of the model that stores what a source reads: sets the session variables that its
+    source reads, so that the model reads only the landed files that it has not read before (all of
+    them on a full refresh).
 
     <source>_<kind>_files        the files, relative to the working directory; never an empty list,
                                  which no reader accepts: `empty` stands first
@@ -8,18 +9,11 @@
                                  keeps two buffers of this size a thread, so it grows only when a
                                  file needs it
 
-    Rows of files that are not in the zone (of another zone, built before) are deleted: the
-    warehouse is a function of what has landed. An empty zone deletes nothing, because a mistyped
-    path is one.
+    Rows of files that have gone are deleted before.
 -#}
 {% macro set_landed_files(source, kind, empty='models/base/empty.jsonl') %}
     {%- set files = ref('base_landing__files') %}
-    {%- if is_incremental() %}
-    delete from {{ this }}
-    where
-        _source_file not in (select files.path from {{ files }} as files)
-        and exists (select 1 from {{ files }});
-    {%- endif %}
+    {{ delete_rows_of_gone_files() }}
 
     set variable landed_files = (
         select list(files order by files.path)

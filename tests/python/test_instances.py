@@ -218,6 +218,8 @@ def test_the_tasks_are_those_of_metrics_json(zone: LandingZone, archive: Path) -
     }
     assert len(found) == 4 * 66
 
+    with tarfile.open(archive) as tar:
+        sha256 = {one.name: hashlib.sha256(tar.extractfile(one).read()).hexdigest() for one in tar}
     for name, files in checkpoints_of(archive):
         _, params, seed, step = name.removesuffix(".tar.gz").split("/")
         for task in all_tasks():
@@ -239,8 +241,7 @@ def test_the_tasks_are_those_of_metrics_json(zone: LandingZone, archive: Path) -
             assert row["evaluated_at"] == record["current_date"]
             assert row["revision_step"] == row["step"]
             assert row["metrics_sha256"] == hashlib.sha256(text).hexdigest()
-            predictions = files[f"{step}/{task}-predictions.jsonl"]
-            assert row["predictions_sha256"] == hashlib.sha256(predictions).hexdigest()
+            assert row["tarball_sha256"] == sha256[name]
             assert row["member"] == f"{name}/{step}/{task}-predictions.jsonl"
     assert not found
 
@@ -402,6 +403,7 @@ def test_unpacked_trees(
     for kind, counted in content(zone).items():
         assert sum(counted.values()) == sum(content(whole)[kind].values())
     assert content(zone)["questions"] == content(whole)["questions"]
+    assert all((row["tarball_sha256"] is None) == steps for row in rows(zone, "tasks"))
 
 
 def test_a_tarball_and_a_tree_of_it_land_once(
@@ -488,12 +490,14 @@ def test_tars_of_other_makers(
         found = LandingZone(tmp_path / f"raw-{form}")
         summary = land(found, path)
         assert counts(summary) == (1, 0, 0), summary.messages
-        results.append(content_without_member(found))
+        results.append(content_alone(found))
     assert results[0] == results[1] == results[2]
 
 
-def content_without_member(zone: LandingZone) -> list[str]:
-    return sorted(json.dumps(row | {"member": ""}) for row in rows(zone, "tasks"))
+def content_alone(zone: LandingZone) -> list[str]:
+    """Without what tells of the container."""
+    container = {"member": "", "tarball_sha256": ""}
+    return sorted(json.dumps(row | container) for row in rows(zone, "tasks"))
 
 
 # -- values ---------------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ with
 
 landed as (
 
-    select * from {{ source('instances', 'tasks') }}
+    {{ landed_rows(source('instances', 'tasks')) }}
 
 ),
 
@@ -14,18 +14,15 @@ files as (
 
 ),
 
-located as (
+asked as (
 
     select
-        landed.* exclude (filename),
-        files.arguments -> '$.tasks' as asked_tasks,
-        files.path as _source_file,
-        files.batch_id as _batch_id,
-        files.landed_at as _landed_at
+        landed.*,
+        files.arguments -> '$.tasks' as asked_tasks
 
     from landed
-    inner join files on landed.filename = '{{ raw_dir() }}/' || files.path
+    inner join files on landed._source_file = files.path
 
 )
 
-select * from located
+select * from asked

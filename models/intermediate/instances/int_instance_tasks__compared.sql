@@ -86,7 +86,7 @@ compared as (
         named.prediction_model_hash,
         named.n_prediction_hashes,
         named.metrics_sha256,
-        named.predictions_sha256,
+        named.tarball_sha256,
 
         ----------  how it was evaluated
         named.evaluated_at,

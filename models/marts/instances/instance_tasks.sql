@@ -23,7 +23,7 @@ final as (
         task_hash,
         model_hash,
         metrics_sha256,
-        predictions_sha256,
+        tarball_sha256,
 
         ----------  how it was evaluated
         evaluated_at,

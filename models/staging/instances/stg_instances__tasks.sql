@@ -33,7 +33,7 @@ tasks as (
         landed.prediction_model_hash,
         landed.n_prediction_hashes,
         landed.metrics_sha256,
-        landed.predictions_sha256,
+        landed.tarball_sha256,
 
         ----------  counts
         landed.num_instances,

@@ -1,0 +1,72 @@
+"""A landing zone and a warehouse of a benchmark's own, filled by the commands that users type."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from bench.measure import Cost, run
+
+ROOT = Path(__file__).resolve().parents[1]
+THREADS = "2"
+KEY = "a key that only the benchmark uses"
+READ_WHOLE = """
+import sys, time, duckdb
+path, threads, *marts = sys.argv[1:]
+con = duckdb.connect(path, read_only=True)
+con.execute(f"set threads = {threads}")
+started = time.perf_counter()
+for mart in marts:
+    con.execute(f"select sum(hash(columns(*))::double) from marts.{mart}").fetchall()
+print(time.perf_counter() - started)
+"""
+
+
+class Warehouse:
+    """Everything in one folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.raw = folder / "raw"
+        self.database = folder / "datadecide.duckdb"
+        self.environment = os.environ | {
+            "DATADECIDE_RAW_DIR": str(self.raw),
+            "DATADECIDE_DB": str(self.database),
+            "DATADECIDE_TEMP_DIR": str(folder / "tmp"),
+            "DATADECIDE_PSEUDONYM_KEY": KEY,
+            "DATADECIDE_THREADS": THREADS,
+        }
+
+    def extract(self, *arguments: str | Path) -> Cost:
+        return run([sys.executable, "-m", "extract", *arguments], ROOT, self.environment)
+
+    def dbt(self, *arguments: str) -> Cost:
+        paths = ["--target-path", self.folder / "target", "--log-path", self.folder]
+        command = [Path(sys.executable).parent / "dbt", "--quiet", *arguments, *paths]
+        return run(command, ROOT, self.environment)
+
+    def build(self, *selected: str) -> tuple[Cost, float]:
+        """The models; the cost of the process, and the seconds from the first one to the last."""
+        cost = self.dbt("run", *selected)
+        text = (self.folder / "target" / "run_results.json").read_text()
+        results: dict[str, Any] = json.loads(text)
+        moments = [
+            datetime.fromisoformat(timing[end])
+            for result in results["results"]
+            for timing in result["timing"]
+            for end in ("started_at", "completed_at")
+        ]
+        return cost, (max(moments) - min(moments)).total_seconds()
+
+    def python(self, script: str, *arguments: str | Path) -> float:
+        """The seconds that a script measures, in a process of its own."""
+        output = run([sys.executable, "-c", script, *arguments], ROOT, self.environment).output
+        return float(output.split()[-1])  # DuckDB draws its progress before
+
+    def read_whole(self, *marts: str) -> float:
+        """The seconds that it takes to compute every value of marts, most of which are views."""
+        return self.python(READ_WHOLE, self.database, THREADS, *marts)
