@@ -69,19 +69,19 @@ counts as (
     union all
     select
         null as path,
-        'tasks: rows read, rows of the mart' as counted,
-        count(*) as expected,
+        'tasks: rows of all files, rows of the mart' as counted,
+        coalesce(sum(landed.n_landed) filter (where landed.kind = 'tasks'), 0) as expected,
         (select count(*) from {{ ref('instance_tasks') }}) as actual
 
-    from {{ ref('stg_instances__tasks') }}
+    from landed
     union all
     select
         null as path,
-        'questions: rows scored, rows of the mart' as counted,
-        count(*) as expected,
+        'questions: rows of all files, rows of the mart' as counted,
+        coalesce(sum(landed.n_landed) filter (where landed.kind = 'questions'), 0) as expected,
         (select count(*) from {{ ref('instance_questions') }}) as actual
 
-    from {{ ref('int_instance_questions__scored') }}
+    from landed
 
 )
 

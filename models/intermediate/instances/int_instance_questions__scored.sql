@@ -59,7 +59,7 @@ lists as (
         list_transform(
             questions.choices, lambda choice: choice.sum_logits - choice.sum_logits_uncond
         ) as gains,
-        coalesce(len(questions.choices), 0) as n_choices,
+        len(questions.choices) as n_choices,
         -- A label that is no integer counts as 0 for the evaluator.
         coalesce(questions.label, 0) as correct_choice,
         -- Its place in the lists, which count from 1, and below 0 from their end.

@@ -28,7 +28,7 @@ recomputed as (
         count(*) as n_questions,
         count(*) - count(distinct questions.doc_id) as n_repeated_questions,
         count(*) filter (where not questions.is_label_in_range) as n_labels_out_of_range,
-        min(questions.n_choices) as min_choices,
+        min(coalesce(questions.n_choices, 0)) as min_choices,
         count(*) filter (where questions.is_tie) as n_ties,
         count(questions.predicted_index_uncond) as n_uncond_questions,
         count(questions.stored_correct_choice) as n_stored_correct_choice,
