@@ -32,6 +32,10 @@ KEYS = (
     "task_name", "task_idx", "task_hash", "model_hash", "model_config", "task_config",
     "compute_config", "processing_time", "current_date", "num_instances", "beaker_info", "metrics",
 )  # fmt: skip
+# Those that land as JSON, whatever is in them; a text lands as it is under the other keys.
+JSON_KEYS = frozenset(
+    {"model_config", "task_config", "compute_config", "beaker_info", "metrics"}
+)  # fmt: skip
 
 
 @dataclass
@@ -135,9 +139,13 @@ class _Lander:
         self._find_names()
         directory = self._directory
         self._label = self._clean(directory.label)
+        folder = self._clean(directory.path.name)
+        model, _, revision = folder.rpartition("__")
         self._place = {
             "directory": self._label,
-            "folder": self._clean(directory.path.name),
+            "folder": folder,
+            "folder_model": model or None,
+            "folder_revision": (model and revision) or None,
             "dump": directory.dump and self._clean(directory.dump),
         }
         with zone.batch(
@@ -199,8 +207,8 @@ class _Lander:
         clean = self._pseudonymiser.evaluation(values, self._names)
         # As it is written, unless something in it was replaced.
         kept = {
-            key: value if isinstance(value, str)
-            else None if value is None
+            key: None if value is None
+            else value if isinstance(value, str) and key not in JSON_KEYS
             else texts[key] if value == values[key]
             else _json(value)
             for key, value in clean.items()

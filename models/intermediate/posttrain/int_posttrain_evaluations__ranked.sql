@@ -1,0 +1,30 @@
+with
+
+evaluations as (
+
+    select * from {{ ref('int_posttrain_evaluations__deduplicated') }}
+
+),
+
+-- A judge may rewrite the metrics and leave the date: then the newer dump counts, and in one dump
+-- what landed later.
+ranked as (
+
+    select
+        *,
+        row_number() over (
+            partition by model, revision, task
+            order by
+                evaluated_at desc nulls last,
+                newest_dump desc nulls last,
+                last_landed_at desc,
+                evaluation_id asc
+        ) as recency,
+        recency = 1 as is_newest,
+        count(*) over (partition by model, revision, task) as n_evaluations
+
+    from evaluations
+
+)
+
+select * from ranked
