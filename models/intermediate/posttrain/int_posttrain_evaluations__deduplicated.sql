@@ -51,7 +51,9 @@ summaries as (
         count(distinct struct_pack(
             directory := records.directory, file := records.file, line := records.line
         )) as n_records,
+        bool_or(records.line is null) as has_own_file,
         max(records.dump) as newest_dump,
+        min(records._landed_at) as first_landed_at,
         max(records._landed_at) as last_landed_at
 
     from records
