@@ -123,10 +123,9 @@ class _Lander:
         self._pseudonymiser = pseudonymiser
         self._landed_predictions = landed_predictions
         self._summary = summary
-        self._names = set(home_names(f"{directory.path}/"))
+        self._names: set[str] = set()
         self._sha256 = {file: _sha256_of(file) for file in directory.files}
         self.converted: set[str] = set()
-        self._n_refused = 0
 
     @property
     def digest(self) -> str:
@@ -194,6 +193,7 @@ class _Lander:
         try:
             texts = members(record.text)
             values = {key: json.loads(text) for key, text in texts.items()}
+            clean = self._pseudonymiser.evaluation(values, self._names)
         except (ValueError, RecursionError) as problem:
             what = "no whole JSON object" if record.line is None else "no JSON object"
             raise InputError(
@@ -204,7 +204,6 @@ class _Lander:
                 "no_task_name",
                 "has no text `task_name`, so it is no evaluation of a task; the rest has landed",
             )
-        clean = self._pseudonymiser.evaluation(values, self._names)
         # As it is written, unless something in it was replaced.
         kept = {
             key: None if value is None
@@ -248,9 +247,14 @@ class _Lander:
                     continue
                 try:
                     check_readable(file.path)
-                    if sha256 and sha256 not in self._landed_predictions | self.converted:
-                        count += converter.add(file.path, sha256)
-                        self.converted.add(sha256)
+                    if (
+                        sha256 is None
+                        or sha256 in self._landed_predictions
+                        or sha256 in self.converted
+                    ):
+                        continue
+                    count += converter.add(file.path, sha256)
+                    self.converted.add(sha256)
                 except InputError as problem:
                     self._refuse(file, problem)
             if not self.converted:
@@ -286,7 +290,8 @@ class _Lander:
 
     def _clean(self, text: str) -> str:
         """A text, or a part of a path, without the names of people and machines."""
-        return self._pseudonymiser.text(text, sorted(self._names, key=len, reverse=True))
+        names = self._names.union(home_names(f"{self._directory.path}/"))
+        return self._pseudonymiser.text(text, sorted(names, key=len, reverse=True))
 
 
 def _sha256_of(file: File) -> str | None:

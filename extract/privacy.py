@@ -95,6 +95,8 @@ _READABLE_IN_JOB = re.compile(
 )
 _NAMES_SOMEBODY = re.compile(r"author|user|owner|e-?mail|login|host", re.IGNORECASE)
 _HOME = re.compile(r"/(?:home|Users|users)/([\w.-]+)")
+# Accounts that name nobody; as words they are in every chat template.
+_NOBODY = frozenset({"user", "users", "root", "admin", "ubuntu", "data", "shared", "public"})
 
 
 class _Known(NamedTuple):
@@ -121,7 +123,7 @@ class Pseudonymiser:
         key = os.environ.get(KEY_VARIABLE, "").strip()
         if len(key) < KEY_MIN_LENGTH:
             raise UsageError(
-                f"{KEY_VARIABLE} is {'not set' if not key else 'too short'}. W&B exports hold "
+                f"{KEY_VARIABLE} is {'not set' if not key else 'too short'}. What lands holds "
                 "e-mail addresses, user and host names; they are replaced by a keyed hash on "
                 f"landing. Set it to a secret of at least {KEY_MIN_LENGTH} characters and keep it "
                 "(the same key gives the same pseudonyms), for example with: "
@@ -314,7 +316,7 @@ def evaluation_names(value: Any, key: str = "", *, in_job: bool = False) -> Iter
 
 def home_names(path: str) -> list[str]:
     """Whose home directories a path or text goes through."""
-    return [name for name in _HOME.findall(path) if len(name) > 2]
+    return [name for name in _HOME.findall(path) if len(name) > 2 and name not in _NOBODY]
 
 
 def _personal_values(record: dict[str, Any]) -> list[str]:

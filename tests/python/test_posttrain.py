@@ -349,6 +349,7 @@ def replaced(old: bytes, new: bytes) -> Callable[[bytes], bytes]:
 
 
 GOOD = b'{"task_name": "a", "metrics": {}}\n'
+DEEP = b'{"task_name": "a", "metrics": ' + b'{"a": ' * 900 + b"1" + b"}" * 901 + b"\n"
 
 
 @pytest.mark.parametrize(
@@ -361,6 +362,7 @@ GOOD = b'{"task_name": "a", "metrics": {}}\n'
         ("metrics-all.jsonl", lambda _: b'{"metrics": {}}\n' + GOOD, "no_task_name", 1),
         ("metrics-all.jsonl", lambda _: GOOD + b'{"task_name": 5}\n', "no_task_name", 2),
         ("metrics-all.jsonl", lambda _: b'{"task_name": ""}\n', "no_task_name", 1),
+        ("metrics-all.jsonl", lambda _: GOOD + DEEP, "not_json", 2),
         ("metrics-all.jsonl", lambda _: LFS_POINTER, "lfs_pointer", None),
         (f"{group(2)}-metrics.json", cut, "not_json", None),
         (f"{group(2)}-metrics.json", lambda _: b"", "empty", None),
@@ -498,6 +500,22 @@ def test_what_is_not_personal_stays(zone: LandingZone, dumps: Path) -> None:
         for key in ("task_config", "model_config", "metrics", "directory", "config_sha256"):
             assert left[key] == right[key]
     assert questions(zone) == questions(kept)
+
+
+def test_a_word_that_is_the_name_of_nobody_stays(zone: LandingZone, tmp_path: Path) -> None:
+    """Accounts such as `user` are words of every chat template."""
+    folder = tmp_path / "home" / "user" / "m__r"
+    folder.mkdir(parents=True)
+    record = {
+        "task_name": "x", "task_config": {"template": "user: {question} see </home/user/a>"},
+        "metrics": {"pass@1": 0.5},
+    }  # fmt: skip
+    (folder / "x-metrics.json").write_text(json.dumps(record))
+    land(zone, tmp_path / "home")
+    (row,) = landed(zone, "records")
+    assert row["directory"] == "home/user/m__r"
+    assert json.loads(row["task_config"])["template"].startswith("user: {question} see </")
+    assert json.loads(row["metrics"]) == {"pass@1": 0.5}
 
 
 def test_one_zone_has_one_key(zone: LandingZone, dumps: Path) -> None:
