@@ -16,7 +16,17 @@ from typing import Any
 
 import duckdb
 import pytest
-from extract_testing import KEY, ROOT, check_zone, cli, decompressed, files_of, landed, summary_of
+from extract_testing import (
+    KEY,
+    ROOT,
+    check_zone,
+    cli,
+    decompressed,
+    files_of,
+    landed,
+    peak_memory,
+    summary_of,
+)
 
 from extract import posttrain
 from extract.errors import UsageError
@@ -558,6 +568,21 @@ def test_compressed_files_land(zone: LandingZone, dumps: Path) -> None:
     assert counts(land(zone, dumps)) == (4, 0, 0)
     assert len(questions(zone)) == 2 * len(TASKS) * N
     assert len(landed(zone, "records")) == 2 * (6 + 1 + 2 * len(TASKS))
+
+
+def test_long_texts_land_in_bounded_memory(zone: LandingZone, tmp_path: Path) -> None:
+    """DuckDB needs a hundred times the size of the JSON that it takes apart at once."""
+    folder = tmp_path / "m__r"
+    folder.mkdir()
+    with open(folder / "math-predictions.jsonl", "w", encoding="utf-8") as stream:
+        for doc_id in range(4_000):
+            output = {"continuation": f"{doc_id} so " * 2_000, "sum_logits": -1.0}
+            document = {"doc_id": doc_id, "metrics": {}, "model_output": [output]}
+            stream.write(json.dumps(document) + "\n")
+    assert (folder / "math-predictions.jsonl").stat().st_size > 60e6
+    code, peak = peak_memory("posttrain", folder, "--raw-dir", zone.root)
+    assert code == 0 and len(questions(zone)) == 4_000
+    assert peak < 600e6
 
 
 # -- the command ----------------------------------------------------------------------------------
