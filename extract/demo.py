@@ -7,10 +7,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from extract import instances, pretrain
+from extract import instances, posttrain, pretrain
 from extract.landing import LandingZone
 from extract.privacy import Pseudonymiser
 from extract.simulator import instances as simulated_instances
+from extract.simulator import posttrain as simulated_posttrain
 from extract.simulator.pretrain import write
 from extract.simulator.wandb import SimulatedRun, simulate_runs
 from extract.wandb_files import SOURCE, ExportInput, RecordLander, landed_inputs
@@ -29,6 +30,7 @@ def land(zone: LandingZone, n_runs: int, evals_every: int) -> dict[str, Any]:
     return _land_runs(zone, n_runs) | {
         "pretraining_rows": _land_pretraining(zone, evals_every),
         "instance_questions": _land_instances(zone),
+        "posttrain_records": _land_posttrain(zone),
     }
 
 
@@ -65,6 +67,16 @@ def _land_instances(zone: LandingZone) -> int:
     n_landed = summary.checkpoints + summary.already_landed
     assert summary.refused == 0 and n_landed == written.n_checkpoints, summary.messages
     return summary.questions
+
+
+def _land_posttrain(zone: LandingZone) -> int:
+    """Land two simulated dumps of results of trained models."""
+    with tempfile.TemporaryDirectory() as folder:
+        written = simulated_posttrain.write(Path(folder))
+        summary = posttrain.land(zone, [Path(folder)], Pseudonymiser(DEMO_KEY))
+    n_landed = summary.directories + summary.already_landed
+    assert summary.refused == 0 and n_landed == written.directories, summary.messages
+    return summary.records
 
 
 def _land_runs(zone: LandingZone, n_runs: int) -> dict[str, Any]:

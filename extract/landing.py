@@ -5,6 +5,8 @@ Layout (contract.md, section 2)::
     <raw>/wandb/<entity>/<project>/{runs,history,outcomes}/<batch>-<part>.jsonl.zst
     <raw>/huggingface/<dataset>/<revision>/<batch>-<part>-<file name>.parquet
     <raw>/instances/recipe=<tar name>/params=<size>/seed=<number>/step=<n>/<batch>-<part>-….parquet
+    <raw>/posttrain/<dump>/<results directory>/{records,files,outcomes}/<batch>-<part>.jsonl.zst
+    <raw>/posttrain/<dump>/<results directory>/<batch>-<part>-questions.parquet
     <raw>/_manifests/<source>/<batch>.json     what has landed, one file per batch
     <raw>/_tmp/<batch>/                        a batch that is being written
     <raw>/_downloads/<source>/                 what is to land; it survives a killed extractor

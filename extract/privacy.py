@@ -13,7 +13,7 @@ from __future__ import annotations
 import hmac
 import os
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -87,6 +87,16 @@ _NAMES_A_PATH = re.compile(
 _HUB_ID = re.compile(r"allenai/[\w.+-]+")
 _FLAG = re.compile(r"--?(?P<name>[A-Za-z][\w.-]*)(?P<assignment>=)?(?P<value>.*)", re.DOTALL)
 _HOLDS_TEXT = (str, dict, list)
+# Of what a scheduler says of an evaluation's job only identifiers, times and numbers stay: its
+# other texts name people, groups and machines.
+JOB_KEY = "beaker_info"
+_READABLE_IN_JOB = re.compile(
+    r"[0-9A-HJKMNP-TV-Z]{26}|[0-9a-fA-F-]{32,64}|[\dTZ.:+ -]*|true|false", re.I
+)
+_NAMES_SOMEBODY = re.compile(r"author|user|owner|e-?mail|login|host", re.IGNORECASE)
+_HOME = re.compile(r"/(?:home|Users|users)/([\w.-]+)")
+# Accounts that name nobody; as words they are in every chat template.
+_NOBODY = frozenset({"user", "users", "root", "admin", "ubuntu", "data", "shared", "public"})
 
 
 class _Known(NamedTuple):
@@ -113,7 +123,7 @@ class Pseudonymiser:
         key = os.environ.get(KEY_VARIABLE, "").strip()
         if len(key) < KEY_MIN_LENGTH:
             raise UsageError(
-                f"{KEY_VARIABLE} is {'not set' if not key else 'too short'}. W&B exports hold "
+                f"{KEY_VARIABLE} is {'not set' if not key else 'too short'}. What lands holds "
                 "e-mail addresses, user and host names; they are replaced by a keyed hash on "
                 f"landing. Set it to a secret of at least {KEY_MIN_LENGTH} characters and keep it "
                 "(the same key gives the same pseudonyms), for example with: "
@@ -207,6 +217,26 @@ class Pseudonymiser:
             for key, value in row.items()
         }
 
+    def evaluation(self, record: dict[str, Any], clear_values: Iterable[str]) -> dict[str, Any]:
+        """A record of an evaluation without personal data; `cais/mmlu` and `</s>` stay."""
+        clear = sorted(set(clear_values), key=len, reverse=True)
+
+        def clean(value: Any, key: str, in_job: bool) -> Any:
+            if isinstance(value, dict):
+                return {
+                    self.name(name): clean(item, name, in_job or name == JOB_KEY)
+                    for name, item in value.items()
+                }
+            if isinstance(value, list):
+                return [clean(item, key, in_job) for item in value]
+            if not isinstance(value, str):
+                return value
+            if key in PERSONAL_KEYS or (in_job and not _READABLE_IN_JOB.fullmatch(value)):
+                return self.hash(value)
+            return "</".join(self.text(part, clear) for part in value.split("</"))
+
+        return record if self._key is None else clean(record, "", False)
+
     def _walk(self, value: Any, key: str, known: _Known) -> Any:
         if isinstance(value, str):
             if value in known.identity:
@@ -267,6 +297,26 @@ class Pseudonymiser:
             else:
                 clean.append(self._walk(token, "args" if flag else key, known))
         return clean
+
+
+def evaluation_names(value: Any, key: str = "", *, in_job: bool = False) -> Iterator[str]:
+    """The people and machines that a record of an evaluation names, to be found elsewhere too."""
+    if isinstance(value, dict):
+        for name, item in value.items():
+            yield from evaluation_names(item, name, in_job=in_job or name == JOB_KEY)
+    elif isinstance(value, list):
+        for item in value:
+            yield from evaluation_names(item, key, in_job=in_job)
+    elif isinstance(value, str):
+        found = home_names(value)
+        if key in PERSONAL_KEYS or (in_job and _NAMES_SOMEBODY.search(key)):
+            found += [value, *value.split("@")[:-1]]
+        yield from (name for name in found if len(name) > 2)
+
+
+def home_names(path: str) -> list[str]:
+    """Whose home directories a path or text goes through."""
+    return [name for name in _HOME.findall(path) if len(name) > 2 and name not in _NOBODY]
 
 
 def _personal_values(record: dict[str, Any]) -> list[str]:

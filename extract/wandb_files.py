@@ -192,12 +192,14 @@ def landed_inputs(zone: LandingZone, pseudonymiser: Pseudonymiser) -> dict[str, 
     return {one.input_sha256: one for one in manifests if one.input_sha256}
 
 
-def landed_batches(zone: LandingZone, pseudonymiser: Pseudonymiser) -> list[Manifest]:
-    """All batches of W&B data, oldest first.
+def landed_batches(
+    zone: LandingZone, pseudonymiser: Pseudonymiser, source: str = SOURCE
+) -> list[Manifest]:
+    """All batches of a source with personal data, oldest first.
 
     One zone, one key: under two keys, or a key and none, the same person would become two.
     """
-    manifests = list(zone.manifests(SOURCE))
+    manifests = list(zone.manifests(source))
     for manifest in manifests:
         holds_data = any(entry.kind != "outcomes" for entry in manifest.files)
         if holds_data and manifest.pseudonym_key_id != pseudonymiser.key_id:

@@ -23,7 +23,7 @@ from extract_testing import (
 import extract
 from extract.landing import LandingZone
 
-COMMANDS = ("wandb-files", "pretrain", "instances", "demo", "status")
+COMMANDS = ("wandb-files", "pretrain", "instances", "posttrain", "demo", "status")
 
 
 @pytest.fixture

@@ -1,9 +1,14 @@
 {{ config(
     materialized = 'incremental',
     on_schema_change = 'fail',
-    pre_hook = "{{ set_landed_files(
-        'instances', 'questions', 'models/base/instances/empty/questions.parquet'
-    ) }}"
+    pre_hook = [
+        "{{ set_landed_files(
+            'instances', 'questions', 'models/base/instances/empty/questions.parquet'
+        ) }}",
+        "{{ set_landed_files(
+            'posttrain', 'questions', 'models/base/posttrain/empty/questions.parquet'
+        ) }}",
+    ]
 ) }}
 {#- Natural logs to bits, as OLMES rounds it. -#}
 {%- set nats_to_bits = 'cast(1.44269504089 as double)' %}
@@ -21,6 +26,8 @@ with
 questions as (
 
     select * from {{ ref('stg_instances__questions') }}
+    union all by name
+    select * from {{ ref('stg_posttrain__questions') }}
 
 ),
 

@@ -10,8 +10,9 @@ with
 questions as (
 
     select * from {{ ref('int_instance_questions__scored') }}
+    where predictions_sha256 is null
     {% if is_incremental() %}
-    where _source_file not in (select distinct seen._source_file from {{ this }} as seen)
+    and _source_file not in (select distinct seen._source_file from {{ this }} as seen)
     {% endif %}
 
 ),

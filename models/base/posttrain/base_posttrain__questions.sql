@@ -1,0 +1,3 @@
+{{ config(materialized = 'ephemeral') }}
+
+{{ landed_rows(source('posttrain', 'questions')) }}

@@ -1,0 +1,94 @@
+{#- (name, reported, recomputed, how far apart the two may be) -#}
+{%- set checks = [
+    ('line_count', 'evaluations.num_instances', 'recomputed.n_questions', '0'),
+    ('identities', '0', 'recomputed.identity_error', '1e-6'),
+    ('labelled_choice', '0', 'recomputed.corr_error', '1e-6'),
+] -%}
+{%- for metric in instance_accuracies() -%}
+    {%- do checks.append((
+        'mean_' ~ metric,
+        parse_metric("(evaluations.metrics ->> '$." ~ metric ~ "')"),
+        'recomputed.' ~ metric,
+        '1e-9'
+    )) -%}
+{%- endfor %}
+
+with
+
+questions as (
+
+    select * from {{ ref('int_instance_questions__scored') }}
+    where predictions_sha256 is not null
+
+),
+
+predictions as (
+
+    select * from {{ ref('int_posttrain_predictions__named') }}
+
+),
+
+evaluations as (
+
+    select * from {{ ref('int_posttrain_evaluations__ranked') }}
+
+),
+
+recomputed as (
+
+    select
+        questions.predictions_sha256,
+        count(*) as n_questions,
+        max(questions.identity_error) filter (where questions.n_choices > 0) as identity_error,
+        max(questions.corr_error) filter (where questions.n_choices > 0) as corr_error,
+        {%- for metric in instance_accuracies() %}
+        avg(questions.{{ metric }}) as {{ metric }}{{ ',' if not loop.last }}
+        {%- endfor %}
+
+    from questions
+    group by all
+
+),
+
+verdicts as (
+
+    select
+        predictions.predictions_sha256,
+        predictions.model,
+        predictions.revision,
+        predictions.task,
+        evaluations.evaluation_id,
+        unnest([
+            {%- for name, reported, recomputed, tolerance in checks %}
+            struct_pack(
+                check_name := '{{ name }}',
+                reported := cast({{ reported }} as double),
+                recomputed := cast({{ recomputed }} as double),
+                tolerance := cast({{ tolerance }} as double)
+            ){{ ',' if not loop.last }}
+            {%- endfor %}
+        ]) as verdict
+
+    from predictions
+    inner join recomputed on predictions.predictions_sha256 = recomputed.predictions_sha256
+    inner join evaluations on predictions.evaluation_id = evaluations.evaluation_id
+
+),
+
+compared as (
+
+    select
+        verdicts.* exclude (verdict),
+        verdicts.verdict.check_name,
+        verdicts.verdict.reported,
+        verdicts.verdict.recomputed,
+        verdicts.verdict.tolerance,
+        abs(verdicts.verdict.reported - verdicts.verdict.recomputed) as abs_diff,
+        -- Null, and no verdict, where one of the two is missing.
+        abs_diff <= verdicts.verdict.tolerance as is_ok
+
+    from verdicts
+
+)
+
+select * from compared

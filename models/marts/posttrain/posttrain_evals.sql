@@ -1,0 +1,47 @@
+with
+
+evaluations as (
+
+    select * from {{ ref('int_posttrain_evaluations__ranked') }}
+    where is_newest
+
+),
+
+metrics as (
+
+    select * from {{ ref('int_posttrain_metrics__flattened') }}
+    where is_metric
+
+),
+
+final as (
+
+    select
+        ----------  ids
+        evaluations.model,
+        evaluations.revision,
+        evaluations.task,
+        metrics.metric,
+        evaluations.evaluation_id,
+
+        ----------  value
+        metrics.value,
+        metrics.metric = coalesce(evaluations.primary_metric, 'primary_score') as is_primary,
+        evaluations.is_suite,
+
+        ----------  hashes
+        evaluations.model_hash,
+        evaluations.task_hash,
+        evaluations.config_key,
+
+        ----------  which of several
+        evaluations.n_evaluations,
+        evaluations.evaluated_at,
+        evaluations.n_paths
+
+    from evaluations
+    inner join metrics on evaluations.evaluation_id = metrics.evaluation_id
+
+)
+
+select * from final

@@ -1,0 +1,54 @@
+{{ config(materialized = 'ephemeral') }}
+
+with
+
+landed as (
+
+    select
+        *,
+        -- A task that generates texts has outputs in the place of choices, often one, and the
+        -- evaluator chooses none of them.
+        correct_choice is not null or predicted_index_raw is not null or acc_raw is not null
+            as has_choices
+
+    from {{ ref('base_posttrain__questions') }}
+
+),
+
+questions as (
+
+    select
+        ----------  ids
+        landed.predictions_sha256,
+        landed.task_hash,
+        landed.model_hash,
+        landed.doc_id,
+        landed.native_id,
+        landed.native_id_kind,
+
+        ----------  answer
+        landed.label,
+        landed.label_text,
+        case when landed.has_choices then landed.choices end as choices,
+        case when not landed.has_choices then landed.choices end as outputs,
+
+        ----------  as the evaluator had it
+        {%- for form in ['raw', 'per_token', 'per_char', 'per_byte', 'uncond'] %}
+        landed.predicted_index_{{ form }} as stored_predicted_index_{{ form }},
+        landed.acc_{{ form }} as stored_acc_{{ form }},
+        {%- endfor %}
+        landed.correct_choice as stored_correct_choice,
+        landed.no_answer as stored_no_answer,
+        landed.corr_error,
+        landed.identity_error,
+        landed.extra,
+
+        ----------  provenance
+        landed._source_file,
+        landed._landed_at
+
+    from landed
+
+)
+
+select * from questions

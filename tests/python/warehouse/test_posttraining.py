@@ -1,0 +1,336 @@
+"""Results of trained models: every number of the dumps is in the marts, once, with its places."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from harness import Warehouse, assert_same_marts
+
+from extract.simulator import instances as simulated_instances
+from extract.simulator.posttrain import JUDGED, MODELS, NEWER, OLDER, SUITE, TASKS, write
+
+NewWarehouse = Callable[[str], Warehouse]
+
+MARTS = ("posttrain_evaluations", "posttrain_evals", "posttrain_questions", "posttrain_choices")
+INSTANCE_MARTS = (
+    "instance_tasks", "instance_questions", "instance_choices", "instance_reconciliations",
+)  # fmt: skip
+ONLY = ("--indirect-selection", "cautious", "--select", "+path:models/marts/posttrain",
+        "path:models/intermediate/posttrain", "path:tests/posttrain",
+        "+path:models/staging/posttrain")  # fmt: skip
+RECONCILIATION = "assert_posttrain_scores_add_up"
+N = 6  # questions of a task
+FORMS = ("raw", "per_token", "per_char", "per_byte", "uncond")
+
+
+def land(warehouse: Warehouse, *folders: Path, code: int = 0) -> dict[str, Any]:
+    done = warehouse.attempt(sys.executable, "-m", "extract", "posttrain", *map(str, folders))
+    assert done.returncode == code, done.stderr
+    return json.loads(done.stdout)
+
+
+@pytest.fixture(scope="module")
+def dumps(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("dumps")
+    write(folder, n_questions=N)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def built(dumps: Path, tmp_path_factory: pytest.TempPathFactory) -> Warehouse:
+    warehouse = Warehouse(tmp_path_factory.mktemp("posttrain"))
+    land(warehouse, dumps)
+    warehouse.build(*ONLY, tests=True)
+    return warehouse
+
+
+@pytest.fixture
+def own_dumps(dumps: Path, tmp_path: Path) -> Path:
+    """To be changed."""
+    return shutil.copytree(dumps, tmp_path / "own")
+
+
+def results(dumps: Path, dump: str = NEWER) -> Path:
+    model, revision = MODELS[0]
+    return dumps / dump / "_eval_results" / f"{model.replace('/', '_')}__{revision}"
+
+
+def records(dumps: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every record with the file it is in, read without the extractor."""
+    for path in sorted(dumps.rglob("*")):
+        if path.name == "metrics-all.jsonl" or path.name.endswith("-metrics.json"):
+            for line in path.read_text().splitlines():
+                yield str(path.relative_to(dumps)), json.loads(line)
+
+
+def leaves(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
+    if isinstance(value, dict):
+        for key, item in value.items():
+            yield from leaves(item, f"{name}.{key}" if name else key)
+    else:
+        yield name, value
+
+
+def key_of(record: dict[str, Any]) -> tuple[str, str, str]:
+    config = record["model_config"]
+    return config["model"], config["revision"], record["task_name"]
+
+
+def bits(value: float | None) -> str | None:
+    return None if value is None else float(value).hex()
+
+
+# -- evaluations ----------------------------------------------------------------------------------
+
+
+def test_equal_records_are_one_row_with_all_their_places(dumps: Path, built: Warehouse) -> None:
+    places = defaultdict(set)
+    for path, record in records(dumps):
+        content = json.dumps(record, sort_keys=True)
+        places[content].add(path)
+        if record["task_name"] != SUITE and path.startswith(NEWER):
+            folder, task = (dumps / path).parent, record["task_name"]
+            places[content] |= {
+                str(file.relative_to(dumps)) for file in folder.glob("task-*")
+                if f"-{task}-" in file.name
+            }  # fmt: skip
+    rows = built.rows("from marts.posttrain_evaluations")
+    assert sorted(row["paths"] for row in rows) == sorted(map(sorted, places.values()))
+    assert len(rows) == 2 * (len(TASKS) + 1 + 1)  # a suite, and one task judged twice
+    assert sum(row["n_records"] for row in rows) == len(list(records(dumps)))
+
+
+def test_two_models_of_one_configuration_stay_two(built: Warehouse) -> None:
+    """A loader that removed duplicates by the configuration alone kept one of them."""
+    assert built.query(
+        "select count(distinct config_key), count(distinct task_hash), count(*) "
+        "from marts.posttrain_evaluations where is_newest"
+    ) == [(len(TASKS) + 1, len(TASKS) + 1, 2 * (len(TASKS) + 1))]
+    assert set(
+        built.query("select distinct model, revision from marts.posttrain_evals")
+    ) == set(MODELS)  # fmt: skip
+
+
+def test_every_metric_is_there_to_the_last_bit(dumps: Path, built: Warehouse) -> None:
+    newest = {key_of(record): record for _, record in records(dumps)}  # newer dumps come later
+    expected = {
+        (*key, metric): bits(value)
+        for key, record in newest.items()
+        for metric, value in leaves(record["metrics"]) if not isinstance(value, str)
+    }  # fmt: skip
+    rows = built.rows("from marts.posttrain_evals")
+    found = {
+        (row["model"], row["revision"], row["task"], row["metric"]): bits(row["value"])
+        for row in rows
+    }
+    assert len(rows) == len(found)
+    assert found == expected
+    assert any(value is None for value in found.values())  # a null of the report is seen
+    for row in rows:
+        record = newest[row["model"], row["revision"], row["task"]]
+        assert (row["task_hash"], row["model_hash"]) == (record["task_hash"], record["model_hash"])
+        assert row["is_primary"] == (row["metric"] == record["task_config"]["primary_metric"])
+        assert row["is_suite"] == (row["task"] == SUITE)
+        assert row["n_evaluations"] == (2 if row["task"] == JUDGED else 1)
+
+
+def test_what_is_no_number_is_counted(built: Warehouse) -> None:
+    assert built.query(
+        "select distinct task, n_other_metrics, metrics ->> '$.judge' "
+        "from marts.posttrain_evaluations where n_other_metrics > 0 order by all"
+    ) == [(JUDGED, 1, "judge-1"), (JUDGED, 1, "judge-2")]
+
+
+def test_the_newer_dump_counts_where_a_judge_has_left_the_date(built: Warehouse) -> None:
+    rows = built.rows(f"from marts.posttrain_evaluations where task = '{JUDGED}'")
+    assert len(rows) == 4
+    assert len({row["evaluated_at"] for row in rows}) == 1
+    for row in rows:
+        assert row["is_newest"] == ("judge-2" in row["metrics"])
+        assert all(path.startswith(NEWER if row["is_newest"] else OLDER) for path in row["paths"])
+
+
+def test_configurations_are_kept(dumps: Path, built: Warehouse) -> None:
+    """The limit of 1e19 is above BIGINT."""
+    configs = {key_of(record): record["task_config"] for _, record in records(dumps)}
+    for row in built.rows("from marts.posttrain_evaluations"):
+        key = row["model"], row["revision"], row["task"]
+        assert json.loads(row["task_config"]) == configs[key]
+        assert json.loads(row["task_config"])["limit"] == 10**19
+
+
+# -- questions ------------------------------------------------------------------------------------
+
+
+def test_questions_are_scored(dumps: Path, built: Warehouse) -> None:
+    """By the same arithmetic as those of the published checkpoints; texts are not scored."""
+    tasks = {task.group: task for task in TASKS}
+    found = {
+        (row["model"], row["revision"], row["task"], row["doc_id"]): row
+        for row in built.rows("from marts.posttrain_questions")
+    }
+    choices = defaultdict(list)
+    for row in built.rows("from marts.posttrain_choices order by choice_index"):
+        choices[row["model"], row["revision"], row["task"], row["doc_id"]].append(row)
+    for model, revision in MODELS:
+        folder = dumps / NEWER / "_eval_results" / f"{model.replace('/', '_')}__{revision}"
+        for path in folder.glob("*-predictions.jsonl"):
+            task = tasks[path.name.removesuffix("-predictions.jsonl")]
+            for document in map(json.loads, path.read_text().splitlines()):
+                row = found.pop((model, revision, task.name, document["doc_id"]))
+                its_choices = choices[model, revision, task.name, document["doc_id"]]
+                assert row["evaluation_id"] and row["task_hash"] == document["task_hash"]
+                if task.has_choices:
+                    check_scores(row, document)
+                    assert [one["sum_logits"] for one in its_choices] == [
+                        one["sum_logits"] for one in document["model_output"]
+                    ]
+                else:
+                    assert not its_choices
+                    check_text(row, document)
+    assert not found
+
+
+def check_scores(row: dict[str, Any], document: dict[str, Any]) -> None:
+    choices, label = document["model_output"], document["label"]
+    stored, derived = simulated_instances.arithmetic(choices, label)
+    assert (row["n_choices"], row["correct_choice"]) == (len(choices), label)
+    assert row["n_outputs"] is None and row["is_label_in_range"]
+    for form in FORMS:
+        assert row[f"predicted_index_{form}"] == stored.get(f"predicted_index_{form}")
+        assert row[f"acc_{form}"] == stored.get(f"acc_{form}")
+    for name, value in derived.items():
+        assert row[name] == pytest.approx(value, rel=1e-9), name
+
+
+def check_text(row: dict[str, Any], document: dict[str, Any]) -> None:
+    (output,) = document["model_output"]
+    assert row["n_outputs"] == 1
+    assert row["outputs"][0]["sum_logits"] == output["sum_logits"]
+    extra = json.loads(row["extra"])
+    assert extra["metrics"] == document["metrics"]
+    assert extra["model_output"][0]["continuation"] == output["continuation"]
+    assert (row["label"], row["label_text"]) == (None, document["label"])
+    for name in ("n_choices", "correct_choice", "is_label_in_range", "acc_raw", "no_answer",
+                 "total_prob", "margin", "uncond_total_prob", "is_tie"):  # fmt: skip
+        assert row[name] is None, name
+
+
+def alter_log_likelihood(lines: list[str]) -> list[str]:
+    document = json.loads(lines[0])
+    document["model_output"][0]["sum_logits"] -= 0.5
+    return [json.dumps(document), *lines[1:]]
+
+
+def answer_wrongly(lines: list[str]) -> list[str]:
+    """Also what follows from the log-likelihoods, as after an evaluation of another model."""
+    document = json.loads(lines[0])
+    choices = document["model_output"]
+    choices.reverse()
+    document["metrics"], _ = simulated_instances.arithmetic(choices, document["label"])
+    return [json.dumps(document), *lines[1:]]
+
+
+@pytest.mark.parametrize(
+    ("change", "checks"),
+    [
+        (alter_log_likelihood, {"identities"}),
+        (answer_wrongly, {"mean_acc_raw"}),
+        (lambda lines: lines[:-1], {"line_count"}),
+    ],
+    ids=["altered", "wrong", "dropped"],
+)
+def test_predictions_of_another_evaluation_are_found(
+    own_dumps: Path,
+    warehouse: Warehouse,
+    change: Callable[[list[str]], list[str]],
+    checks: set[str],
+) -> None:
+    path = results(own_dumps) / f"{TASKS[1].group}-predictions.jsonl"
+    path.write_text("\n".join(change(path.read_text().splitlines())) + "\n")
+    land(warehouse, own_dumps)
+    warehouse.build(*ONLY)
+    failed = warehouse.attempt(*warehouse.dbt_command("test", "--select", RECONCILIATION))
+    assert failed.returncode == 1, failed.stdout
+    found = warehouse.query(
+        "select task, check_name from intermediate.int_posttrain_predictions__compared "
+        "where not is_ok"
+    )
+    assert {task for task, _ in found} == {TASKS[1].name}
+    assert checks <= {check for _, check in found}
+
+
+# -- again ----------------------------------------------------------------------------------------
+
+
+def test_the_order_of_landing_does_not_matter(
+    dumps: Path, built: Warehouse, warehouse: Warehouse
+) -> None:
+    for dump in (NEWER, OLDER):
+        land(warehouse, dumps / dump)
+        warehouse.build(*ONLY, tests=True)
+    assert_same_marts(warehouse, built, MARTS)
+    land(warehouse, dumps)
+    warehouse.build(*ONLY)
+    assert_same_marts(warehouse, built, MARTS)
+
+
+def test_a_judge_that_rewrites_a_directory_adds_an_evaluation(
+    own_dumps: Path, warehouse: Warehouse
+) -> None:
+    land(warehouse, own_dumps)
+    path = results(own_dumps) / f"{TASKS[4].group}-metrics.json"
+    record = json.loads(path.read_text())
+    for number in (1, 2):
+        record["metrics"] |= {
+            "length_controlled_winrate": number / 10,
+            "primary_score": number / 10,
+        }
+        path.write_text(json.dumps(record))
+        summary = land(warehouse, own_dumps)
+        assert (summary["directories"], summary["questions"]) == (1, 0)
+    warehouse.build(*ONLY, tests=True)
+    (row,) = warehouse.rows(
+        f"from marts.posttrain_evals where task = '{JUDGED}' and is_primary "
+        f"and model = '{MODELS[0][0]}'"
+    )
+    # The last one; metrics-all.jsonl still has what the first judge of this dump said.
+    assert (row["value"], row["n_evaluations"]) == (0.2, 4)
+    assert warehouse.query("select count(*) from marts.posttrain_questions") == [
+        (2 * len(TASKS) * N,)
+    ]
+
+
+def test_without_results_the_marts_are_empty(warehouse: Warehouse) -> None:
+    warehouse.raw.mkdir()
+    warehouse.build(*ONLY, tests=True)
+    for mart in MARTS:
+        assert warehouse.query(f"select count(*) from marts.{mart}") == [(0,)]
+
+
+def test_questions_of_published_checkpoints_stay_as_they_are(
+    dumps: Path, new_warehouse: NewWarehouse, tmp_path: Path
+) -> None:
+    """Both go through one model."""
+    simulated_instances.write(
+        tmp_path, "dolma1.7", checkpoints=[("150M", 2, 1250)], questions_per_task=2
+    )
+    alone, both = new_warehouse("alone"), new_warehouse("both")
+    for warehouse in (alone, both):
+        done = warehouse.attempt(
+            sys.executable, "-m", "extract", "instances", "dolma1.7", "--source", str(tmp_path)
+        )
+        assert done.returncode == 0, done.stderr
+    land(both, dumps)
+    for warehouse in (alone, both):
+        warehouse.build("--select", "+path:models/marts/instances", "+path:models/marts/posttrain")
+    assert_same_marts(alone, both, INSTANCE_MARTS)
+    assert both.query("select count(*) from marts.instance_questions") == [(66 * 2,)]
+    assert both.query("select count(*) from marts.posttrain_questions") == [(2 * len(TASKS) * N,)]
