@@ -35,29 +35,7 @@ final as (
         step,
         task,
         doc_id,
-        cast(choice_index as integer) as choice_index,
-
-        ----------  as evaluated
-        choice.sum_logits,
-        choice.sum_logits_uncond,
-        choice.num_tokens,
-        choice.num_tokens_all,
-        choice.num_chars,
-        choice.is_greedy,
-        choice_index = correct_choice as is_correct,
-
-        ----------  derived
-        choice.sum_logits / {{ at_least_one('choice.num_tokens') }} as logits_per_token,
-        choice.sum_logits / {{ at_least_one('choice.num_chars') }} as logits_per_char,
-        coalesce(
-            choice.logits_per_byte,
-            -cast(1.44269504089 as double)
-            * (choice.sum_logits / {{ at_least_one('choice.num_chars') }})
-        ) as bits_per_byte,
-        choice.sum_logits - choice.sum_logits_uncond as logits_gain,
-        exp(choice.sum_logits) as prob,
-        exp(choice.sum_logits / {{ at_least_one('choice.num_tokens') }}) as prob_per_token,
-        exp(choice.sum_logits / {{ at_least_one('choice.num_chars') }}) as prob_per_char
+        {{ choice_columns() }}
 
     from choices
 
