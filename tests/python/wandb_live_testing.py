@@ -8,6 +8,7 @@ API key or the name of a user.
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 from collections import Counter, defaultdict
@@ -116,6 +117,8 @@ class Live:
         return subprocess.Popen(
             self.command(*arguments, projects=projects), cwd=ROOT, text=True,
             env=self.environment(**variables), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            # Where the tests run as a shell's background job, SIGINT is ignored, by children too.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )  # fmt: skip
 
     def __call__(
