@@ -1,13 +1,14 @@
-{#- (name, reported, recomputed, how far apart the two may be) -#}
+{#- (name, reported, recomputed, how far apart the two may be); of texts only their number. -#}
 {%- set checks = [
     ('line_count', 'evaluations.num_instances', 'recomputed.n_questions', '0'),
-    ('identities', '0', 'recomputed.identity_error', '1e-6'),
-    ('labelled_choice', '0', 'recomputed.corr_error', '1e-6'),
+    ('identities', 'if(recomputed.has_choices, 0, null)', 'recomputed.identity_error', '1e-6'),
+    ('labelled_choice', 'if(recomputed.has_choices, 0, null)', 'recomputed.corr_error', '1e-6'),
 ] -%}
 {%- for metric in instance_accuracies() -%}
     {%- do checks.append((
         'mean_' ~ metric,
-        parse_metric("(evaluations.metrics ->> '$." ~ metric ~ "')"),
+        'if(recomputed.has_choices, '
+            ~ parse_metric("(evaluations.metrics ->> '$." ~ metric ~ "')") ~ ', null)',
         'recomputed.' ~ metric,
         '1e-9'
     )) -%}
@@ -39,6 +40,7 @@ recomputed as (
     select
         questions.predictions_sha256,
         count(*) as n_questions,
+        coalesce(max(questions.n_choices), 0) > 0 as has_choices,
         max(questions.identity_error) filter (where questions.n_choices > 0) as identity_error,
         max(questions.corr_error) filter (where questions.n_choices > 0) as corr_error,
         {%- for metric in instance_accuracies() %}
@@ -84,8 +86,11 @@ compared as (
         verdicts.verdict.recomputed,
         verdicts.verdict.tolerance,
         abs(verdicts.verdict.reported - verdicts.verdict.recomputed) as abs_diff,
-        -- Null, and no verdict, where one of the two is missing.
-        abs_diff <= verdicts.verdict.tolerance as is_ok
+        -- What is reported has to be recomputable; where nothing is, there is no verdict.
+        case
+            when verdicts.verdict.reported is not null
+                then coalesce(abs_diff <= verdicts.verdict.tolerance, false)
+        end as is_ok
 
     from verdicts
 
