@@ -50,6 +50,11 @@ with tarfile.open(sys.argv[1]) as archive:
         seconds += time.perf_counter() - started
 print(f"[{seconds}, {sizes}]")
 """
+CHECKS = """
+import sys, duckdb
+query = "select count(*) filter (not is_ok), count(is_ok) from marts.instance_reconciliations"
+print(*duckdb.connect(sys.argv[1], read_only=True).sql(query).fetchone())
+"""
 
 
 class FolderPeak(threading.Thread):
@@ -106,6 +111,7 @@ def run_part(folder: Path, checkpoints: int) -> list[Ratio]:
     first, first_seconds = whole.build(*SELECTION)
     warehouse_bytes = whole.database.stat().st_size
     views = whole.read_whole("instance_questions", "instance_choices")
+    failed, checks = map(int, whole.python(CHECKS, whole.database).split())
     more, _ = land(whole, archives[checkpoints + 1])
     _, more_seconds = whole.build(*SELECTION)
     _, none_seconds = whole.build(*SELECTION)
@@ -137,6 +143,8 @@ def run_part(folder: Path, checkpoints: int) -> list[Ratio]:
         Ratio(size, "instances: build of one checkpoint more, above one of none : of the first",
               (more_seconds - none_seconds) / (first_seconds / checkpoints), "x", "",
               f"{more_seconds:.2f} s, of none {none_seconds:.2f} s"),
+        Ratio(size, "instances: reconciliation checks that do not hold", failed, "", "0",
+              f"of {checks:,}"),
         Ratio(size, "instances: peak memory of the build", first.peak_bytes / 1e9, "GB", "", ""),
         Ratio(size, "instances: warehouse file : tarball", warehouse_bytes / archive_bytes, "x", "",
               f"{warehouse_bytes / 1e6:.0f} MB"),

@@ -73,15 +73,15 @@ def run_part(folder: Path, checkpoints: int) -> list[Ratio]:
     # Before and after the build, so that a busy machine weighs on both.
     evals = files["evals"]
     structure = json.dumps(dict.fromkeys(metrics(), "DOUBLE"))
-    scans = [warehouse.python(FROM_JSON, evals, structure, THREADS) for _ in range(SCANS)]
+    scans = [warehouse.seconds(FROM_JSON, evals, structure, THREADS) for _ in range(SCANS)]
     warehouse.dbt("seed")
     first, first_seconds = warehouse.build(*SELECTION)
-    scans += [warehouse.python(FROM_JSON, evals, structure, THREADS) for _ in range(SCANS)]
+    scans += [warehouse.seconds(FROM_JSON, evals, structure, THREADS) for _ in range(SCANS)]
     scanned = min(scans)
     warehouse_bytes = warehouse.database.stat().st_size
     views = warehouse.read_whole(*LONG_VIEWS)
     _, second_seconds = warehouse.build(*SELECTION)
-    evaluated = warehouse.python(LITERAL_EVAL, evals)
+    evaluated = warehouse.seconds(LITERAL_EVAL, evals)
 
     landed_bytes = sum(path.stat().st_size for path in files.values())
     size = f"{n_rows / 1e6:.2f} M"

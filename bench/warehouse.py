@@ -62,11 +62,15 @@ class Warehouse:
         ]
         return cost, (max(moments) - min(moments)).total_seconds()
 
-    def python(self, script: str, *arguments: str | Path) -> float:
-        """The seconds that a script measures, in a process of its own."""
+    def python(self, script: str, *arguments: str | Path) -> str:
+        """The last line that a script prints, in a process of its own."""
         output = run([sys.executable, "-c", script, *arguments], ROOT, self.environment).output
-        return float(output.split()[-1])  # DuckDB draws its progress before
+        return output.strip().splitlines()[-1]
+
+    def seconds(self, script: str, *arguments: str | Path) -> float:
+        """What a script measures."""
+        return float(self.python(script, *arguments).split()[-1])  # after DuckDB's progress
 
     def read_whole(self, *marts: str) -> float:
         """The seconds that it takes to compute every value of marts, most of which are views."""
-        return self.python(READ_WHOLE, self.database, THREADS, *marts)
+        return self.seconds(READ_WHOLE, self.database, THREADS, *marts)
