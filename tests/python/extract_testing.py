@@ -129,7 +129,8 @@ def check_zone(zone: LandingZone, *, leftovers: bool = False) -> None:
             assert len(rows) == entry.rows
             assert max(map(len, rows)) == entry.max_record_bytes
     if not leftovers:
-        assert set(files_of(zone)) == known
+        unknown = set(files_of(zone)) ^ known
+        assert not unknown, sorted(unknown)
 
 
 def everything_written(zone: LandingZone) -> str:
