@@ -37,7 +37,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import IO, Any, BinaryIO
 from urllib.parse import quote
 
 import orjson
@@ -461,7 +461,11 @@ class LandingZone:
             (self.root / "_tmp").mkdir(exist_ok=True)
             self.discard_unfinished(source, scope)
             self._remove_left_scratch()
-            yield  # the kernel releases the lock, also when the process is killed
+            try:
+                yield  # the kernel releases the lock, also when the process is killed
+            finally:
+                # What a child of a killed extractor was still writing when this one began.
+                self._remove_left_scratch()
 
     def discard_unfinished(self, source: str, scope: str | None = None) -> None:
         """Remove what is left of batches that nobody will finish; call it inside ``locked``."""
@@ -496,22 +500,33 @@ class LandingZone:
         It is removed at the end, and after a kill by the next extractor, whichever it is.
         """
         (self.root / "_tmp").mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(prefix=SCRATCH_PREFIX, dir=self.root / "_tmp"))
-        with open(folder / SCRATCH_LOCK, "w", encoding="utf-8") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)  # says that somebody works here
-            try:
-                yield folder
-            finally:
-                shutil.rmtree(folder, ignore_errors=True)
+        lock = self._scratch_lock()
+        folder = Path(lock.name).with_suffix("")
+        folder.mkdir()
+        try:
+            yield folder
+        finally:
+            _remove_scratch(folder)
+            lock.close()
+
+    def _scratch_lock(self) -> IO[str]:
+        """Says that somebody works in the folder beside it; it is there before, and goes after."""
+        while True:
+            name = f"{SCRATCH_PREFIX}{secrets.token_hex(4)}{SCRATCH_LOCK}"
+            lock = open(self.root / "_tmp" / name, "x", encoding="utf-8")  # noqa: SIM115
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if Path(lock.name).exists():  # else it was taken for one that was left
+                return lock
+            lock.close()
 
     def _remove_left_scratch(self) -> None:
-        for folder in (self.root / "_tmp").glob(f"{SCRATCH_PREFIX}*"):
+        for path in (self.root / "_tmp").glob(f"{SCRATCH_PREFIX}*{SCRATCH_LOCK}"):
             try:
-                with open(folder / SCRATCH_LOCK, encoding="utf-8") as lock:
+                with open(path, encoding="utf-8") as lock:
                     fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    shutil.rmtree(folder, ignore_errors=True)
+                    _remove_scratch(path.with_suffix(""))
             except OSError:
-                continue  # in use, or being made or removed at this moment
+                continue  # in use, or being removed at this moment
 
     def section(self) -> Section:
         """A new section, spilled into the zone's temporary folder; call it inside ``locked``."""
@@ -572,6 +587,13 @@ def file_sha256(path: Path) -> str:
     """sha256 of a file's bytes, read in constant memory."""
     with open(path, "rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _remove_scratch(folder: Path) -> None:
+    """With its lock at last: a child of a killed extractor may write for a moment longer."""
+    shutil.rmtree(folder, ignore_errors=True)
+    if not folder.exists():
+        folder.with_suffix(SCRATCH_LOCK).unlink(missing_ok=True)
 
 
 def _scope_name(scope: str) -> str:

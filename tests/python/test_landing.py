@@ -335,6 +335,60 @@ def test_a_batch_leaves_no_compressor_behind(zone: LandingZone) -> None:
     assert not hasattr(writer, "_zstd")
 
 
+# -- scratch --------------------------------------------------------------------------------------
+
+KILLED_IN_SCRATCH = """
+import os, sys, time
+from pathlib import Path
+from extract.landing import LandingZone
+with LandingZone(Path(sys.argv[1])).scratch() as folder:
+    (folder / "clear.txt").write_text("clear")
+    print(folder, flush=True)
+    time.sleep(600)
+"""
+
+
+def test_scratch_goes_at_its_end_and_what_a_kill_left_with_the_next_call(
+    zone: LandingZone,
+) -> None:
+    with zone.scratch() as own:
+        (own / "clear.txt").write_text("clear")
+        command = [sys.executable, "-c", KILLED_IN_SCRATCH, str(zone.root)]
+        with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as other:
+            assert other.stdout is not None
+            left = Path(other.stdout.readline().strip())
+            with zone.locked(SOURCE):
+                assert own.exists() and left.exists()  # somebody works in both
+            other.kill()
+        with zone.locked(SOURCE):
+            assert own.exists() and not left.exists()
+    assert not list((zone.root / "_tmp").iterdir())
+
+
+def test_a_child_that_outlives_a_killed_extractor_leaves_nothing(
+    zone: LandingZone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """wandb-core notices late that its parent is gone: what it wrote while its folder was being
+    removed stayed for ever, for the lock in the folder had gone with the rest.
+    """
+    remove, written = shutil.rmtree, []
+
+    def disturbed(folder: Path, **options: object) -> None:
+        remove(folder, **options)
+        if not written:
+            written.append(folder)
+            folder.mkdir()
+            (folder / "debug.log").write_text("late")
+
+    monkeypatch.setattr(shutil, "rmtree", disturbed)
+    with zone.scratch():
+        pass
+    assert written and written[0].exists()
+    with zone.locked(SOURCE):
+        pass
+    assert not list((zone.root / "_tmp").iterdir())
+
+
 # -- at once --------------------------------------------------------------------------------------
 
 
