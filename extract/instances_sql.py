@@ -195,6 +195,11 @@ def _questions_of(lines: str, shape: Shape) -> str:
                 when are_same then 0.0::double
                 else list_max(list_transform(model_output, lambda c: {identity_error}))
             end as identity_error,
+            case
+                when are_same then true
+                else list_count(list_transform(model_output, lambda c: {c("logits_per_byte")}))
+                    = len(model_output)
+            end as has_bytes,
             list_transform(model_output, lambda c: {{
                 'sum_logits': {c("sum_logits")},
                 'sum_logits_uncond': {c("sum_logits_uncond")},
@@ -328,5 +333,5 @@ QUESTIONS = f"""
     case when label_json[1] = '"' then label_json::json ->> '$' else label_json end as label_text,
     {", ".join(f"{name}::smallint as {name}" for name in INTEGERS)},
     {", ".join(NUMBERS)},
-    corr_error, identity_error, choices, extra
+    corr_error, identity_error, has_bytes, choices, extra
 """

@@ -20,7 +20,7 @@
         choice.sum_logits / {{ chars }} as logits_per_char,
         coalesce(
             choice.logits_per_byte,
-            -cast(1.44269504089 as double) * (choice.sum_logits / {{ chars }})
+            if(has_bytes, -cast(1.44269504089 as double), null) * (choice.sum_logits / {{ chars }})
         ) as bits_per_byte,
         choice.sum_logits - choice.sum_logits_uncond as logits_gain,
         exp(choice.sum_logits) as prob,

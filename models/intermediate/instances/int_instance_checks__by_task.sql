@@ -17,7 +17,12 @@
         'tasks.n_other_correct_choice',
         '0',
     ),
-    ('hashes', '1', 'coalesce(tasks.has_equal_hashes, 0)', '0'),
+    (
+        'hashes',
+        'if(coalesce(tasks.prediction_task_hash, tasks.prediction_model_hash) is null, null, 1)',
+        'tasks.has_equal_hashes',
+        '0',
+    ),
     ('revision_step', 'tasks.revision_step', 'tasks.step', '0'),
     ('primary_score', 'tasks.primary_score', 'tasks.reported_primary_metric', '1e-12'),
     ('aggregate_primary_metric', 'tasks.aggregate_primary_metric', 'tasks.primary_score', '1e-9'),
@@ -58,8 +63,8 @@ tasks as (
         {%- endfor %}
         try_cast(metrics ->> ('$."' || primary_metric || '"') as double) as reported_primary_metric,
         cast(
-            task_hash = prediction_task_hash
-            and model_hash = prediction_model_hash
+            coalesce(task_hash = prediction_task_hash, true)
+            and coalesce(model_hash = prediction_model_hash, true)
             and n_prediction_hashes = 1 as integer
         ) as has_equal_hashes
 

@@ -8,29 +8,25 @@ scored as not materialized (
 
 ),
 
-recipes as (
+names as (
 
-    select * from {{ ref('recipe_registry') }}
-
-),
-
-seeds as (
-
-    select * from {{ ref('training_seeds') }}
+    select * from {{ ref('int_instance_names__resolved') }}
 
 ),
 
+-- Inner, as every question has its name: so a filter on a recipe reaches the rows that are read.
 named as (
 
     select
-        coalesce(recipes.recipe, scored.tar_name) as recipe,
-        coalesce(seeds.seed, 'seed ' || scored.seed_number) as seed,
+        names.recipe,
+        names.seed,
         scored.* exclude (predictions_sha256, task_hash, model_hash, outputs)
 
     from scored
-    left join recipes on lower(scored.tar_name) = lower(recipes.tar_name)
-    left join seeds on scored.seed_number = seeds.instance_number
-    where scored.predictions_sha256 is null
+    inner join names
+        on scored.tar_name = names.tar_name
+        and scored.params = names.params
+        and scored.seed_number = names.seed_number
 
 )
 

@@ -32,7 +32,8 @@ questions as (
 ),
 
 -- The lists that everything is computed from, in the order of the choices. Bytes are not in the
--- data: what the evaluator stored per byte is kept where it differs from the value per character.
+-- data: what the evaluator stored per byte is kept where it differs from the value per character,
+-- and where it stored nothing (has_bytes) there is nothing.
 lists as (
 
     select
@@ -50,7 +51,8 @@ lists as (
             questions.choices,
             lambda choice: coalesce(
                 choice.logits_per_byte,
-                -{{ nats_to_bits }} * (choice.sum_logits / {{ at_least_one('choice.num_chars') }})
+                if(questions.has_bytes, -{{ nats_to_bits }}, null)
+                * (choice.sum_logits / {{ at_least_one('choice.num_chars') }})
             )
         ) as bits_per_byte,
         list_transform(questions.choices, lambda choice: choice.sum_logits_uncond)

@@ -12,21 +12,9 @@ recomputed as (
 
 ),
 
-recipes as (
+names as (
 
-    select * from {{ ref('recipe_registry') }}
-
-),
-
-seeds as (
-
-    select * from {{ ref('training_seeds') }}
-
-),
-
-sizes as (
-
-    select * from {{ ref('model_size_registry') }}
+    select * from {{ ref('int_instance_names__resolved') }}
 
 ),
 
@@ -42,25 +30,19 @@ evals as (
 
 ),
 
--- What is unknown keeps its own name.
 named as (
 
     select
-        coalesce(recipes.recipe, tasks.tar_name) as recipe,
-        tasks.params,
-        coalesce(seeds.seed, 'seed ' || tasks.seed_number) as seed,
-        if(recipes.recipe is null, 0, 1) + if(sizes.params is null, 0, 1)
-        + if(seeds.seed is null, 0, 1) as n_known_names,
-        tasks.* exclude (params)
+        names.recipe,
+        names.seed,
+        names.n_known_names,
+        tasks.*
 
     from tasks
-    left join sizes on tasks.params = sizes.params
-    left join recipes on lower(tasks.tar_name) = lower(recipes.tar_name)
-    left join seeds on tasks.seed_number = seeds.instance_number
-    qualify row_number() over (
-        partition by tasks.tar_name, tasks.params, tasks.seed_number, tasks.step, tasks.task
-        order by tasks._landed_at desc
-    ) = 1
+    inner join names
+        on tasks.tar_name = names.tar_name
+        and tasks.params = names.params
+        and tasks.seed_number = names.seed_number
 
 ),
 
@@ -92,12 +74,9 @@ compared as (
         named.evaluated_at,
         named.processing_time_s,
         named.revision_step,
-        named.task_config,
-        named.model_config,
 
         ----------  as reported
         named.num_instances,
-        named.n_predictions,
         named.primary_metric,
         named.primary_score,
         named.metrics,

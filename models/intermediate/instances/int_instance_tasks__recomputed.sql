@@ -31,6 +31,10 @@ recomputed as (
         count(*) filter (where not questions.is_label_in_range) as n_labels_out_of_range,
         min(coalesce(questions.n_choices, 0)) as min_choices,
         count(*) filter (where questions.is_tie) as n_ties,
+        count(questions.logits_per_token_corr) as n_per_token_questions,
+        count(questions.logits_per_char_corr) as n_per_char_questions,
+        count(questions.bits_per_byte_corr) as n_per_byte_questions,
+        count(questions.margin) as n_margin_questions,
         count(questions.predicted_index_uncond) as n_uncond_questions,
         count(questions.stored_correct_choice) as n_stored_correct_choice,
         count(*) filter (

@@ -18,6 +18,7 @@ choices as (
         named.task,
         named.doc_id,
         cast(named.correct_choice as integer) as correct_choice,
+        named.has_bytes,
         unnest(range(len(named.choices))) as choice_index,
         unnest(named.choices) as choice
 

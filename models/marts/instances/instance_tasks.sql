@@ -1,3 +1,5 @@
+{{ config(materialized = 'view') }}
+
 with
 
 compared as (
@@ -40,6 +42,10 @@ final as (
 
         ----------  recomputed from the questions
         n_questions,
+        n_per_token_questions,
+        n_per_char_questions,
+        n_per_byte_questions,
+        n_margin_questions,
         n_uncond_questions,
         n_ties,
         n_labels_out_of_range,

@@ -25,6 +25,7 @@ questions as (
         landed.label,
         landed.label_text,
         landed.choices,
+        landed.has_bytes,
 
         ----------  as the evaluator had it
         {%- for form in ['raw', 'per_token', 'per_char', 'per_byte', 'uncond'] %}

@@ -31,6 +31,7 @@ questions as (
         landed.label_text,
         case when landed.has_choices then landed.choices end as choices,
         case when not landed.has_choices then landed.choices end as outputs,
+        landed.has_bytes,
 
         ----------  as the evaluator had it
         {%- for form in ['raw', 'per_token', 'per_char', 'per_byte', 'uncond'] %}
