@@ -6,7 +6,8 @@ The only module that talks to huggingface_hub. What is known of it (2.4.0) and s
 * A download that is cut goes on with a Range request. It does not after a reset connection or a
   5xx in place of the body; such a file is asked for again here.
 * What a killed process had of a file is neither used again nor removed (huggingface_hub issue
-  4196). So a file is what a call goes on from, and the parts are removed here.
+  4196). So a file is what `fetch` goes on from, and the parts are removed here. For tarballs of
+  5 GB that is too little: `fetch_in_parts` keeps the part itself, and asks for the rest.
 * It compares the size of what it downloads, not the hash. The hash is compared here.
 * Its listing of a repository waits for an answer without end, so that request is made here, with
   the client's own functions for retries and pages.
@@ -41,6 +42,7 @@ REQUEST_TIMEOUT_S = 30
 # everything else.
 ATTEMPTS = 3
 RETRY_WAIT_S = 1.0
+PART = ".part"
 WORTH_ANOTHER_TRY = frozenset({408, 429, 500, 502, 503, 504})
 # The file system takes no more of a file: full, over quota, or above the process's own limit.
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
@@ -137,6 +139,63 @@ def fetch(files: Iterable[HubFile], folder: Path) -> Iterator[tuple[HubFile, Pat
             yield file, problem
         else:
             yield file, path
+
+
+def bytes_missing(file: HubFile, folder: Path) -> int:
+    """How much ``fetch_in_parts`` would transfer."""
+    path, part = _places(file, folder)
+    if path.exists():
+        return 0
+    return file.size - min(_size(part), file.size)
+
+
+def fetch_in_parts(file: HubFile, folder: Path) -> Path:
+    """One large file, from where an earlier call has come to; where it is below ``folder`` then.
+
+    Raises ``InputError``; what has arrived stays for the next call. Nobody else may write to the
+    folder meanwhile.
+    """
+    path, part = _places(file, folder)
+    if not path.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        with _problems_named(file.name, file.repo_id, file.revision):
+            _append_missing(file, part)
+        _verify(file, part)
+        part.rename(path)
+    return path
+
+
+def _places(file: HubFile, folder: Path) -> tuple[Path, Path]:
+    """Where a file is when it is whole and verified, and until then."""
+    return folder / file.path.rpartition("/")[2], folder / f"{file.sha256}{PART}"
+
+
+def _append_missing(file: HubFile, part: Path) -> None:
+    client = _client()
+    url = client.hf_hub_url(
+        file.repo_id, file.path, repo_type="dataset", revision=file.revision
+    )  # fmt: skip
+    if _size(part) > file.size:
+        part.unlink()
+    attempt = 0
+    while True:
+        had = _size(part)
+        try:
+            with open(part, "ab") as stream:
+                client.file_download.http_get(
+                    url, stream, resume_size=had, headers=_headers(), expected_size=file.size,
+                    tqdm_class=_bar_of(file),
+                )  # fmt: skip
+            return
+        except (OSError, _utils().httpx.TransportError) as problem:
+            attempt = 1 if _size(part) > had else attempt + 1
+            if attempt == ATTEMPTS or not _is_worth_another_try(problem):
+                raise
+        time.sleep(RETRY_WAIT_S * attempt)
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
 
 
 def forget(folder: Path) -> None:
@@ -361,6 +420,7 @@ def _client() -> Any:
     import huggingface_hub
     import huggingface_hub.constants
     import huggingface_hub.errors
+    import huggingface_hub.file_download
     import huggingface_hub.utils.logging  # makes the handler
 
     for handler in logging.getLogger("huggingface_hub").handlers:

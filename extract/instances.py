@@ -319,18 +319,16 @@ class _Recipe:
     def _fetch(self, file: HubFile, tell: Callable[[str], None]) -> Path:
         folder = self._downloads
         folder.mkdir(parents=True, exist_ok=True)
-        size = hub.bytes_to_fetch(file, folder)
+        size = hub.bytes_missing(file, folder)
         if size:
             free = shutil.disk_usage(folder).free
             if size > free:
                 why = f"{size / GB:.3g} GB to download, {free / GB:.3g} GB free"
                 raise hub.disk_full(file.name, why)
             tell(f"{file.name} at {file.revision[:8]}: {size / GB:.2f} GB to download")
-        ((_, found),) = hub.fetch([file], folder)
-        if isinstance(found, InputError):
-            raise found
+        path = hub.fetch_in_parts(file, folder)
         self._summary.downloaded_bytes += size
-        return found
+        return path
 
     @property
     def _downloads(self) -> Path:

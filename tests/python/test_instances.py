@@ -1219,6 +1219,36 @@ def test_a_recipe_lands_from_the_hub_and_its_tarball_goes(
     assert hub.requests == [] and files_of(zone) == before
 
 
+def test_killed_in_a_download_the_next_call_asks_for_the_rest(
+    hub: HubDouble, zone: LandingZone, archive: Path
+) -> None:
+    """Of 5 GB: a call that was killed near the end began anew."""
+    content = archive.read_bytes() + bytes(35_000_000)  # padded: the client writes 10 MB at once
+    hub.repo(REPO_ID).commit({f"models/{RECIPE}.tar.gz": content}, sha=REVISION)
+    hub.chunk_delay = 0.002
+    process = subprocess.Popen(
+        [sys.executable, "-m", "extract", "instances", RECIPE, "--raw-dir", zone.root], cwd=ROOT,
+        env=environment(HF_ENDPOINT=hub.url, HF_HOME=str(zone.root.parent / "home")),
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    folder = zone.downloads("instances") / RECIPE
+    while not (parts := list(folder.glob("*.part"))) or parts[0].stat().st_size == 0:
+        assert process.poll() is None
+        time.sleep(0.01)
+    process.kill()
+    process.wait()
+    had = parts[0].stat().st_size
+    assert 0 < had < len(content)
+    hub.chunk_delay = 0.0
+    hub.requests.clear()
+    result = command(hub, zone, RECIPE)
+    assert result.returncode == 0, result.stderr
+    assert summary_of(result)["downloaded_bytes"] == len(content) - had
+    (request,) = hub.asked("cdn GET")
+    assert (request.headers["range"], request.status) == (f"bytes={had}-", 206)
+    check_clean(zone)
+
+
 def test_a_part_of_a_recipe_does_not_stand_for_the_rest(hub: HubDouble, zone: LandingZone) -> None:
     first = summary_of(command(hub, zone, RECIPE, "--step", "2500", "--keep-tarballs"))
     assert (first["checkpoints"], first["refused"]) == (1, 0)
