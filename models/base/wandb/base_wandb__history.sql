@@ -4,37 +4,24 @@ with
 
 landed as (
 
-    select * from {{ source('wandb', 'history') }}
+    {{ landed_rows(
+        source('wandb', 'history'), also = ['files.entity', 'files.project', 'files.exported_at']
+    ) }}
 
 ),
 
-files as (
+ordered as (
 
     select
-        *,
+        * exclude (exported_at, _landed_at),
         -- Times of exports come in several spellings; landing times in one, of equal length.
         strftime(
-            coalesce(try_cast(exported_at as timestamptz), try_cast(landed_at as timestamptz)),
+            coalesce(try_cast(exported_at as timestamptz), try_cast(_landed_at as timestamptz)),
             '%Y-%m-%dT%H:%M:%S.%f'
-        ) || landed_at as batch_order
-
-    from {{ ref('base_landing__files') }}
-
-),
-
-located as (
-
-    select
-        files.entity,
-        files.project,
-        landed.* exclude (filename),
-        files.path as _source_file,
-        files.batch_id as _batch_id,
-        files.batch_order as _batch_order
+        ) || _landed_at as _batch_order
 
     from landed
-    inner join files on landed.filename = '{{ raw_dir() }}/' || files.path
 
 )
 
-select * from located
+select * from ordered
