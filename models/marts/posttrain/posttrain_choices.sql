@@ -16,6 +16,8 @@ choices as (
         named.revision,
         named.task,
         named.doc_id,
+        named.evaluation_id,
+        named.is_newest,
         cast(named.correct_choice as integer) as correct_choice,
         unnest(range(len(named.choices))) as choice_index,
         unnest(named.choices) as choice
@@ -33,6 +35,8 @@ final as (
         revision,
         task,
         doc_id,
+        evaluation_id,
+        is_newest,
         {{ choice_columns() }}
 
     from choices

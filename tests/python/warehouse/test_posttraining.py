@@ -308,6 +308,37 @@ def test_a_judge_that_rewrites_a_directory_adds_an_evaluation(
     ]
 
 
+def test_of_rewritten_predictions_the_last_ones_are_newest(
+    own_dumps: Path, warehouse: Warehouse
+) -> None:
+    """With equal metrics both files are of one evaluation; means over both count twice."""
+    land(warehouse, own_dumps)
+    path = results(own_dumps) / f"{TASKS[0].group}-predictions.jsonl"
+    documents = [json.loads(line) for line in path.read_text().splitlines()]
+    for document in documents:
+        document["native_id"] = f"again {document['doc_id']}"
+    path.write_text("".join(json.dumps(document) + "\n" for document in documents))
+    assert land(warehouse, own_dumps)["questions"] == N
+    warehouse.build(*ONLY, tests=True)
+    assert warehouse.query("select count(*) from marts.posttrain_questions") == [
+        ((2 * len(TASKS) + 1) * N,)
+    ]
+    rows = warehouse.rows("from marts.posttrain_questions where is_newest")
+    assert len(rows) == 2 * len(TASKS) * N
+    again = [row for row in rows if str(row["native_id"]).startswith("again ")]
+    assert len(again) == N
+    assert {row["evaluation_id"] for row in again} == {
+        row["evaluation_id"]
+        for row in warehouse.rows("from marts.posttrain_questions where not is_newest")
+    }
+    n_choices = sum(len(document["model_output"]) for document in documents)
+    assert warehouse.query(
+        "select is_newest, count(*) from marts.posttrain_choices "
+        f"where (model, task) = ('{MODELS[0][0]}', '{TASKS[0].name}') "
+        f"and evaluation_id = '{again[0]['evaluation_id']}' group by all order by all"
+    ) == [(False, n_choices), (True, n_choices)]
+
+
 def test_without_results_the_marts_are_empty(warehouse: Warehouse) -> None:
     warehouse.raw.mkdir()
     warehouse.build(*ONLY, tests=True)
