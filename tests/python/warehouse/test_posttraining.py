@@ -267,6 +267,27 @@ def test_predictions_of_another_evaluation_are_found(
     assert checks <= {check for _, check in found}
 
 
+def test_values_that_are_not_stored_are_not_held_against_others(
+    own_dumps: Path, warehouse: Warehouse
+) -> None:
+    """All `*_corr` can be absent, and what is derived of each choice; accuracies are checked."""
+    path = results(own_dumps) / f"{TASKS[1].group}-predictions.jsonl"
+    documents = [json.loads(line) for line in path.read_text().splitlines()]
+    for document in documents:
+        for values in (document["metrics"], *document["model_output"]):
+            for name in [*values]:
+                if name.endswith("_corr") or name.startswith("logits_per_"):
+                    del values[name]
+    path.write_text("".join(json.dumps(document) + "\n" for document in documents))
+    land(warehouse, own_dumps)
+    warehouse.build(*ONLY, tests=True)
+    assert warehouse.query(
+        "select check_name, is_ok from intermediate.int_posttrain_predictions__compared "
+        f"where task = '{TASKS[1].name}' and model = '{MODELS[0][0]}' and is_ok is distinct from "
+        "true and check_name not like 'mean_%' order by all"
+    ) == [("identities", None), ("labelled_choice", None)]
+
+
 # -- again ----------------------------------------------------------------------------------------
 
 
