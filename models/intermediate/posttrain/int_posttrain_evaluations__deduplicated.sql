@@ -12,8 +12,9 @@ files as (
 
 ),
 
--- A record is found where it stands, and where the files of its task stand beside it. The number
--- in `task-002-` is used twice in one directory, so they are found by the name of the task.
+-- A record is found where it stands, and where the files of its task stand beside it; a file of
+-- metrics may hold another evaluation of the task, which a judge has rewritten. The number in
+-- `task-002-` is used twice in one directory, so they are found by the name of the task.
 places as (
 
     select
@@ -28,6 +29,7 @@ places as (
 
     from records
     inner join files on records._batch_id = files._batch_id and records.task = files.task
+    where files.kind not in ('metrics', 'metrics-all')
 
 ),
 

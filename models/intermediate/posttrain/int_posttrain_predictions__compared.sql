@@ -1,8 +1,17 @@
-{#- (name, reported, recomputed, how far apart the two may be); of texts only their number. -#}
+{#-
+    (name, reported, recomputed, how far apart the two may be); of texts only their number. Values
+    that the evaluator did not store have no error, and it is not reported as 0.
+-#}
 {%- set checks = [
     ('line_count', 'evaluations.num_instances', 'recomputed.n_questions', '0'),
-    ('identities', 'if(recomputed.has_choices, 0, null)', 'recomputed.identity_error', '1e-6'),
-    ('labelled_choice', 'if(recomputed.has_choices, 0, null)', 'recomputed.corr_error', '1e-6'),
+    (
+        'identities', 'if(recomputed.identity_error is not null, 0, null)',
+        'recomputed.identity_error', '1e-6'
+    ),
+    (
+        'labelled_choice', 'if(recomputed.corr_error is not null, 0, null)',
+        'recomputed.corr_error', '1e-6'
+    ),
 ] -%}
 {%- for metric in instance_accuracies() -%}
     {%- do checks.append((

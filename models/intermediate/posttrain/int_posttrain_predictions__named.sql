@@ -29,7 +29,9 @@ placed as (
             when records.evaluation_id is null then files.folder_revision else records.revision
         end as revision,
         files.task,
-        records.evaluation_id
+        records.evaluation_id,
+        files.dump,
+        files._landed_at
 
     from files
     left join records on files._batch_id = records._batch_id and files.task = records.task
@@ -40,14 +42,39 @@ placed as (
 -- Of several evaluations the newest counts.
 named as (
 
-    select placed.*
+    select
+        placed.predictions_sha256,
+        placed.model,
+        placed.revision,
+        placed.task,
+        arg_min(placed.evaluation_id, evaluations.recency) as evaluation_id,
+        min(evaluations.recency) as recency,
+        max(placed.dump) as newest_dump,
+        max(placed._landed_at) as last_landed_at
+
     from placed
     left join evaluations on placed.evaluation_id = evaluations.evaluation_id
-    qualify row_number() over (
-        partition by placed.predictions_sha256, placed.model, placed.revision, placed.task
-        order by evaluations.recency nulls last
-    ) = 1
+    group by all
+
+),
+
+-- Predictions may be rewritten while the metrics stay as they are: then the dump and the landing
+-- decide, as between evaluations.
+ranked as (
+
+    select
+        * exclude (recency, newest_dump, last_landed_at),
+        row_number() over (
+            partition by model, revision, task
+            order by
+                recency asc nulls last,
+                newest_dump desc nulls last,
+                last_landed_at desc,
+                predictions_sha256 asc
+        ) = 1 as is_newest
+
+    from named
 
 )
 
-select * from named
+select * from ranked

@@ -21,6 +21,7 @@ named as (
         predictions.revision,
         predictions.task,
         predictions.evaluation_id,
+        predictions.is_newest,
         scored.* exclude (tar_name, params, seed_number, step, task)
 
     from scored

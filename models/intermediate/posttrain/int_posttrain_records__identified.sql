@@ -32,7 +32,7 @@ identified as (
             metrics ->> '$.primary_score_macro', metrics ->> '$.primary_score_micro'
         ) is not null
         or coalesce(
-            contains(lower(task_config ->> '$.metadata.description'), 'aggregate'), false
+            starts_with(lower(task_config ->> '$.metadata.description'), 'aggregate metric'), false
         )
         or split_part(task, ':', 1) in {{ sql_list(suites) }} as is_suite,
         {{ parse_metric("(metrics ->> '$.primary_score')") }} as primary_score

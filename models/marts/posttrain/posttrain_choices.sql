@@ -16,6 +16,8 @@ choices as (
         named.revision,
         named.task,
         named.doc_id,
+        named.evaluation_id,
+        named.is_newest,
         cast(named.correct_choice as integer) as correct_choice,
         named.has_bytes,
         unnest(range(len(named.choices))) as choice_index,
@@ -34,6 +36,8 @@ final as (
         revision,
         task,
         doc_id,
+        evaluation_id,
+        is_newest,
         {{ choice_columns() }}
 
     from choices

@@ -26,7 +26,7 @@ final as (
 
         ----------  value
         metrics.value,
-        metrics.metric = coalesce(evaluations.primary_metric, 'primary_score') as is_primary,
+        metrics.is_primary,
         evaluations.is_suite,
 
         ----------  hashes

@@ -20,6 +20,7 @@ final as (
         native_id,
         native_id_kind,
         evaluation_id,
+        is_newest,
         model_hash,
         task_hash,
 

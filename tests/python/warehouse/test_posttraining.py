@@ -267,6 +267,27 @@ def test_predictions_of_another_evaluation_are_found(
     assert checks <= {check for _, check in found}
 
 
+def test_values_that_are_not_stored_are_not_held_against_others(
+    own_dumps: Path, warehouse: Warehouse
+) -> None:
+    """All `*_corr` can be absent, and what is derived of each choice; accuracies are checked."""
+    path = results(own_dumps) / f"{TASKS[1].group}-predictions.jsonl"
+    documents = [json.loads(line) for line in path.read_text().splitlines()]
+    for document in documents:
+        for values in (document["metrics"], *document["model_output"]):
+            for name in [*values]:
+                if name.endswith("_corr") or name.startswith("logits_per_"):
+                    del values[name]
+    path.write_text("".join(json.dumps(document) + "\n" for document in documents))
+    land(warehouse, own_dumps)
+    warehouse.build(*ONLY, tests=True)
+    assert warehouse.query(
+        "select check_name, is_ok from intermediate.int_posttrain_predictions__compared "
+        f"where task = '{TASKS[1].name}' and model = '{MODELS[0][0]}' and is_ok is distinct from "
+        "true and check_name not like 'mean_%' order by all"
+    ) == [("identities", None), ("labelled_choice", None)]
+
+
 # -- again ----------------------------------------------------------------------------------------
 
 
@@ -306,6 +327,37 @@ def test_a_judge_that_rewrites_a_directory_adds_an_evaluation(
     assert warehouse.query("select count(*) from marts.posttrain_questions") == [
         (2 * len(TASKS) * N,)
     ]
+
+
+def test_of_rewritten_predictions_the_last_ones_are_newest(
+    own_dumps: Path, warehouse: Warehouse
+) -> None:
+    """With equal metrics both files are of one evaluation; means over both count twice."""
+    land(warehouse, own_dumps)
+    path = results(own_dumps) / f"{TASKS[0].group}-predictions.jsonl"
+    documents = [json.loads(line) for line in path.read_text().splitlines()]
+    for document in documents:
+        document["native_id"] = f"again {document['doc_id']}"
+    path.write_text("".join(json.dumps(document) + "\n" for document in documents))
+    assert land(warehouse, own_dumps)["questions"] == N
+    warehouse.build(*ONLY, tests=True)
+    assert warehouse.query("select count(*) from marts.posttrain_questions") == [
+        ((2 * len(TASKS) + 1) * N,)
+    ]
+    rows = warehouse.rows("from marts.posttrain_questions where is_newest")
+    assert len(rows) == 2 * len(TASKS) * N
+    again = [row for row in rows if str(row["native_id"]).startswith("again ")]
+    assert len(again) == N
+    assert {row["evaluation_id"] for row in again} == {
+        row["evaluation_id"]
+        for row in warehouse.rows("from marts.posttrain_questions where not is_newest")
+    }
+    n_choices = sum(len(document["model_output"]) for document in documents)
+    assert warehouse.query(
+        "select is_newest, count(*) from marts.posttrain_choices "
+        f"where (model, task) = ('{MODELS[0][0]}', '{TASKS[0].name}') "
+        f"and evaluation_id = '{again[0]['evaluation_id']}' group by all order by all"
+    ) == [(False, n_choices), (True, n_choices)]
 
 
 def test_without_results_the_marts_are_empty(warehouse: Warehouse) -> None:
