@@ -68,6 +68,7 @@ verdicts as (
         predictions.model,
         predictions.revision,
         predictions.task,
+        predictions.is_newest,
         evaluations.evaluation_id,
         unnest([
             {%- for name, reported, recomputed, tolerance in checks %}
