@@ -136,13 +136,16 @@ class Converter:
             "select rowid, extra, native_id_json from questions "
             """where extra is not null or native_id_json[1] = '"'"""
         )
-        for number, *old in rows:
-            new = list(self._clean(*old))
-            if new != old:
-                self._run(
-                    "update questions set extra = ?, native_id_json = ? where rowid = ?",
-                    [*new, number],
-                )
+        changed = [
+            (number, *new) for number, *old in rows if (new := self._clean(*old)) != tuple(old)
+        ]
+        if changed:
+            self._run(
+                "update questions set extra = new.extra, native_id_json = new.native_id from ("
+                "select unnest(?::bigint[]) as number, unnest(?::varchar[]) as extra, "
+                "unnest(?::varchar[]) as native_id) as new where questions.rowid = new.number",
+                [list(column) for column in zip(*changed, strict=True)],
+            )
 
     def _check_docs(self, pieces: list[Piece]) -> int:
         """Refuse a file that is empty or tells of a document twice; its rows."""
