@@ -451,12 +451,12 @@ def posttrain(
     """Land OLMES results of trained models: metrics-all.jsonl and the files of each task.
 
     A folder with `metrics-all.jsonl`, `*-metrics.json` or `*-predictions.jsonl` is one results
-    directory, and lands as a whole. One that has landed is not landed again, unless its files have
-    changed since, as when a judge has rewritten metrics. Equal predictions land once, wherever
-    they are found.
+    directory, and lands as a whole. One that has landed is not landed again, unless its results
+    have changed since, as when a judge has rewritten metrics. Equal predictions land once,
+    wherever they are found. Links to folders are followed.
 
     Personal data is replaced by a keyed hash; set DATADECIDE_PSEUDONYM_KEY first. The text of
-    benchmarks in predictions is left as it is.
+    benchmarks and of models in predictions is left as it is.
 
     Examples:
 

@@ -1,7 +1,7 @@
 """`posttrain`: directories of OLMES results, as evaluations of trained models leave them.
 
 A results directory is one batch: its records, a list of its files, and its predictions as Parquet.
-It is known by its path and the content of its files, so one that a judge has rewritten lands again
+It is known by its place and the content of its files, so one that a judge has rewritten lands again
 beside what it was; which evaluations are the same is for the models to say. Predictions are known
 by their content alone, and land once.
 """
@@ -12,14 +12,22 @@ import hashlib
 import json
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from extract.errors import InputError
+from extract.errors import ExtractError, InputError
 from extract.instances_convert import members
 from extract.landing import Batch, LandingZone, Manifest, Outcome, dump_json, file_sha256
-from extract.posttrain_files import PREDICTIONS, Directory, File, Record, check_readable
+from extract.posttrain_files import (
+    DUMP,
+    OTHER,
+    PREDICTIONS,
+    Directory,
+    File,
+    Record,
+    check_readable,
+)
 from extract.posttrain_files import find as find_directories
 from extract.posttrain_files import records as records_of
 from extract.posttrain_predictions import Converter
@@ -36,6 +44,16 @@ KEYS = (
 JSON_KEYS = frozenset(
     {"model_config", "task_config", "compute_config", "beaker_info", "metrics"}
 )  # fmt: skip
+# In predictions: texts of the benchmark, and those that a model has generated.
+TEXT_KEYS = frozenset({"continuation", "context", "doc", "request", "requests", "label"})
+
+
+class _ChangedError(Exception):
+    """A file is not what it was when the call began to read it."""
+
+    def __init__(self, files: set[File]) -> None:
+        super().__init__()
+        self.files = files
 
 
 @dataclass
@@ -80,18 +98,42 @@ def land(
                 _land_refusal(zone, *found, pseudonymiser, summary)
                 continue
             report(found.path.name, 0)
-            lander = _Lander(found, pseudonymiser, predictions, summary)
+            try:
+                lander = _Lander(found, pseudonymiser, predictions, summary)
+            except UnicodeError as problem:
+                _land_refusal(zone, found.path, _unexpected(problem), pseudonymiser, summary)
+                continue
             if (earlier := landed.get(lander.digest)) is not None:
                 summary.already_landed += 1
                 summary.refused += earlier.n_refused
                 summary.messages += [refusal["message"] for refusal in earlier.refusals]
                 continue
-            manifest = lander.land(zone)
+            try:
+                manifest = _land_unchanged(zone, lander)
+            except (ExtractError, OSError, MemoryError):
+                raise  # of the zone, or a full disk: the next directory would fare no better
+            except Exception as problem:
+                _land_refusal(zone, found.path, _unexpected(problem), pseudonymiser, summary)
+                continue
             landed[lander.digest] = manifest
             predictions |= lander.converted
             summary.directories += 1
             report(found.path.name, summary.records)
     return summary
+
+
+def _land_unchanged(zone: LandingZone, lander: _Lander) -> Manifest:
+    """Land a directory without the files that change while they are read."""
+    while True:
+        try:
+            return lander.land(zone)
+        except _ChangedError as changed:
+            lander.leave_out(changed.files)
+
+
+def _unexpected(problem: Exception) -> InputError:
+    """Its text is left out: it may be of the file."""
+    return InputError("unexpected", f"cannot be landed ({type(problem).__name__}); tell of it")
 
 
 def _land_refusal(
@@ -102,7 +144,10 @@ def _land_refusal(
     summary: Summary,
 ) -> None:
     """Record why nothing of a folder has landed: by its name, its path says whose it is."""
-    name = pseudonymiser.text(path.resolve().name, home_names(str(path.resolve())))
+    name = path.resolve().name
+    if not is_named_for_results(name):
+        (name,) = pseudonymiser.folders([name])
+    name = pseudonymiser.text(name, home_names(str(path.resolve())))
     with zone.batch(SOURCE, {"command": "posttrain"}) as batch:
         batch.outcome(Outcome(name, "refused", problem.reason, f"{name}: {problem}"))
     summary.refused += 1
@@ -124,21 +169,39 @@ class _Lander:
         self._landed_predictions = landed_predictions
         self._summary = summary
         self._names: set[str] = set()
+        self._changed: set[File] = set()
+        self._states = {file: _state(file) for file in directory.files}
         self._sha256 = {file: _sha256_of(file) for file in directory.files}
         self.converted: set[str] = set()
 
     @property
     def digest(self) -> str:
-        """What the directory is: its path and its files, and what they hold."""
-        files = [[file.name, sha256] for file, sha256 in self._sha256.items()]
-        content = json.dumps([self._directory.label, files])
+        """What the directory is: its place, and what those of its files hold that land.
+
+        A dump that was moved is the same; without one the place is the whole path.
+        """
+        directory = self._directory
+        place = directory.label if directory.dump else self._pseudonymiser.place(directory.resolved)
+        files = [[file.name, sha256] for file, sha256 in self._sha256.items() if file.kind != OTHER]
+        content = json.dumps([place, files])
         return hashlib.sha256(content.encode()).hexdigest()
+
+    def leave_out(self, files: set[File]) -> None:
+        """Land without these files. They have no digest, so the next call looks at them again."""
+        self._changed |= files
+        self._sha256 |= dict.fromkeys(files)
+        self.converted = set()
 
     def land(self, zone: LandingZone) -> Manifest:
         self._find_names()
         directory = self._directory
-        self._label = self._clean(directory.label)
-        folder = self._clean(directory.path.name)
+        *above, name = directory.label.split("/")
+        if directory.dump is None:
+            above = self._pseudonymiser.folders(above)
+            if not above and not is_named_for_results(name):
+                (name,) = self._pseudonymiser.folders([name])
+        self._label = self._clean("/".join([*above, name]))
+        folder = self._clean(name)
         model, _, revision = folder.rpartition("__")
         self._place = {
             "directory": self._label,
@@ -154,13 +217,30 @@ class _Lander:
             pseudonym_key_id=self._pseudonymiser.key_id,
         ) as batch:
             self._batch = batch
+            n_refused, n_messages = self._summary.refused, len(self._summary.messages)
             n_records = self._land_records()
             self._land_files()
             n_questions = self._land_predictions(batch)
+            changed = {
+                file for file, state in self._states.items()
+                if file not in self._changed and file.kind != OTHER and _state(file) != state
+            }  # fmt: skip
+            if changed:
+                self._summary.refused = n_refused
+                del self._summary.messages[n_messages:]
+                raise _ChangedError(changed)
+            for file in sorted(self._changed, key=lambda file: file.name):
+                why = "has changed while it was read, or is gone; call again"
+                self._refuse(file, InputError("changed", why))
             self._outcome(Outcome(self._label, "landed", rows=n_records))
         self._summary.records += n_records
         self._summary.questions += n_questions
         return batch.manifest
+
+    @property
+    def _unchanged(self) -> Directory:
+        files = tuple(file for file in self._directory.files if file not in self._changed)
+        return replace(self._directory, files=files)
 
     # -- records -----------------------------------------------------------------------------------
 
@@ -168,7 +248,7 @@ class _Lander:
         """Who and what machines are named anywhere, before anything is written."""
         if self._pseudonymiser.key_id is None:
             return
-        for record in records_of(self._directory):
+        for record in records_of(self._unchanged):
             if isinstance(record, Record):
                 try:
                     self._names.update(evaluation_names(json.loads(record.text)))
@@ -177,7 +257,7 @@ class _Lander:
 
     def _land_records(self) -> int:
         count = 0
-        for record in records_of(self._directory):
+        for record in records_of(self._unchanged):
             try:
                 if not isinstance(record, Record):
                     file, problem = record
@@ -199,7 +279,7 @@ class _Lander:
             raise InputError(
                 "not_json", f"is {what} ({problem}); copy the file again, the rest has landed"
             ) from None
-        if not isinstance(values.get("task_name"), str) or not values["task_name"]:
+        if not isinstance(values.get("task_name"), str) or not values["task_name"].strip():
             raise InputError(
                 "no_task_name",
                 "has no text `task_name`, so it is no evaluation of a task; the rest has landed",
@@ -227,12 +307,12 @@ class _Lander:
     # -- files -------------------------------------------------------------------------------------
 
     def _land_files(self) -> None:
-        names = self._directory.task_names
+        names = self._unchanged.task_names
         for file, sha256 in self._sha256.items():
             task_name = names.get(file.group) if file.group else None
             self._write("files", self._place | {
                 "file": self._clean(file.name),
-                "bytes": file.path.stat().st_size if sha256 else None,
+                "bytes": self._states[file][0] if sha256 else None,
                 "sha256": sha256,
                 "kind": file.kind,
                 "file_group": file.group and self._clean(file.group),
@@ -241,9 +321,9 @@ class _Lander:
 
     def _land_predictions(self, batch: Batch) -> int:
         count = 0
-        with closing(Converter(batch.folder)) as converter:
+        with closing(Converter(batch.folder, self._clean_prediction)) as converter:
             for file, sha256 in self._sha256.items():
-                if file.kind != PREDICTIONS:
+                if file.kind != PREDICTIONS or file in self._changed:
                     continue
                 try:
                     check_readable(file.path)
@@ -259,12 +339,26 @@ class _Lander:
                     self._refuse(file, problem)
             if not self.converted:
                 return 0
-            path = converter.merge()
-        batch.adopt(
-            batch.take(path, link=True), "questions", *self._folders, name=path.name, rows=count,
-            provenance={PREDICTIONS: sorted(self.converted)},
-        )  # fmt: skip
+            for one in converter.merge():
+                batch.adopt(
+                    batch.take(one.path, link=True), "questions", *self._folders,
+                    name=one.path.name, rows=one.n_rows,
+                    provenance={PREDICTIONS: list(one.sha256s)},
+                )  # fmt: skip
         return count
+
+    def _clean_prediction(
+        self, extra: str | None, native_id: str | None
+    ) -> tuple[str | None, str | None]:
+        """What is no text of the benchmark, without personal data; as it was, if it has none."""
+        if self._pseudonymiser.key_id is None:
+            return extra, native_id
+        return self._clean_json(extra), self._clean_json(native_id)
+
+    def _clean_json(self, text: str | None) -> str | None:
+        value = None if text is None else json.loads(text)
+        clean = self._pseudonymiser.evaluation(value, self._names, TEXT_KEYS)
+        return text if clean == value else _json(clean)
 
     # -- both --------------------------------------------------------------------------------------
 
@@ -294,13 +388,30 @@ class _Lander:
         return self._pseudonymiser.text(text, sorted(names, key=len, reverse=True))
 
 
+def is_named_for_results(name: str) -> bool:
+    """Whether a name is that of a dump, a model with its revision, or a file of results."""
+    return "__" in name or DUMP.fullmatch(name) is not None or File.of(Path(name)).kind != OTHER
+
+
+def _state(file: File) -> tuple[int, ...]:
+    """Of a file that changes this does, too."""
+    try:
+        state = file.path.stat()
+    except OSError:
+        return ()
+    return state.st_size, state.st_mtime_ns, state.st_ino
+
+
 def _sha256_of(file: File) -> str | None:
     try:
         check_readable(file.path)
     except InputError as problem:
         if problem.reason == "unreadable":
             return None
-    return file_sha256(file.path)
+    try:
+        return file_sha256(file.path)
+    except OSError:
+        return None  # gone by now, which is told where it is landed
 
 
 def _json(value: Any) -> str:

@@ -15,11 +15,12 @@ from functools import cached_property
 from pathlib import Path
 
 from extract.errors import InputError
-from extract.inputs import lines
+from extract.inputs import UTF8_BOM, Line, lines
 
 METRICS_ALL = "metrics-all"
 METRICS = "metrics"
 PREDICTIONS = "predictions"
+OTHER = "other"
 # One evaluation is a few kilobytes; what is far larger is something else under its name.
 MAX_RECORD_BYTES = 64 * 1024**2
 
@@ -34,7 +35,7 @@ _METRICS_ALL = re.compile(r"metrics-all\.jsonl(?:\.gz|\.zst)?", re.IGNORECASE)
 _RESULTS = frozenset({METRICS_ALL, METRICS, PREDICTIONS})
 # Which files know the name of their task, best first.
 _NAMING = ("recorded-inputs", "requests", METRICS)
-_DUMP = re.compile(r"\d{4}-\d{2}-\d{2}_.+", re.DOTALL)
+DUMP = re.compile(r"\d{4}-\d{2}-\d{2}_.+", re.DOTALL)
 _LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 
 
@@ -54,7 +55,7 @@ class File:
         if found := _NAME.fullmatch(path.name):
             kind = re.sub("[_ ]", "-", found["kind"].lower().partition(".")[0])
             return cls(path, kind, found["group"], found["task"])
-        return cls(path, "other")
+        return cls(path, OTHER)
 
     @property
     def name(self) -> str:
@@ -69,6 +70,10 @@ class Directory:
     label: str
     dump: str | None
     files: tuple[File, ...]
+
+    @property
+    def resolved(self) -> Path:
+        return self.path.resolve()
 
     @cached_property
     def task_names(self) -> dict[str, str]:
@@ -101,18 +106,29 @@ def find(folders: Sequence[Path], raw_dir: Path) -> Iterator[Directory | tuple[P
             continue
         is_empty = True
         problems: list[OSError] = []
-        for above, below, names in os.walk(top, onerror=problems.append):
+        walked = {top, raw_dir}
+        for above, below, names in os.walk(top, onerror=problems.append, followlinks=True):
             at = Path(above)
-            below[:] = [
-                name for name in sorted(below)
-                if not name.startswith(".") and (at / name).resolve() != raw_dir
-            ]  # fmt: skip
+            inside, below[:] = below[:], []
+            # Links last: a folder is known by its own path, where that is below, too.
+            for name in sorted(inside, key=lambda name: ((at / name).is_symlink(), name)):
+                place = (at / name).resolve()
+                is_above = top.is_relative_to(place)
+                if not name.startswith(".") and place not in walked and not is_above:
+                    walked.add(place)
+                    below.append(name)
             files = tuple(File.of(at / name) for name in sorted(names) if name[0] != ".")
             if any(file.kind in _RESULTS for file in files):
                 is_empty = False
-                if at not in seen:
-                    seen.add(at)
+                if (place := at.resolve()) not in seen:
+                    seen.add(place)
                     yield Directory(at, *_label(at, top), files)
+            else:
+                for file in files:
+                    if file.path.is_symlink() and not file.path.exists():
+                        is_empty = False
+                        why = "is a link that leads nowhere; mend it and call again"
+                        yield file.path, InputError("unreadable", why)
         for problem in problems:
             why = f"cannot be searched ({problem.strerror}); allow it to be read and call again"
             yield Path(problem.filename), InputError("unreadable", why)
@@ -133,7 +149,7 @@ def _label(folder: Path, top: Path) -> tuple[str, str | None]:
     So the same directory is known again, and equal ones of two dumps are told apart.
     """
     parts = folder.parts
-    dumps = [number for number, part in enumerate(parts[:-1]) if _DUMP.fullmatch(part)]
+    dumps = [number for number, part in enumerate(parts[:-1]) if DUMP.fullmatch(part)]
     start = dumps[-1] if dumps else len(top.parts) - 1
     return "/".join(parts[start:]), parts[start] if dumps else None
 
@@ -148,7 +164,14 @@ def records(directory: Directory) -> Iterator[Record | tuple[File, InputError]]:
             if file.kind == METRICS:
                 yield Record(file, None, _whole(file.path))
                 continue
-            for line in lines(file.path):
+            for line in lines_of(file.path):
+                if len(line.content) > MAX_RECORD_BYTES:
+                    yield file, _too_large(line.number)
+                    continue
+                if line.content.startswith(UTF8_BOM):
+                    why = "begins with a byte order mark in the middle of the file; remove it"
+                    yield file, InputError("not_json", why, line.number)
+                    continue
                 try:
                     yield Record(file, line.number, line.content.decode())
                 except UnicodeDecodeError:
@@ -157,7 +180,7 @@ def records(directory: Directory) -> Iterator[Record | tuple[File, InputError]]:
                         InputError("not_json", "is not UTF-8; copy the file again", line.number),
                     )
         except InputError as problem:
-            yield file, problem
+            yield file, problem if file.kind == METRICS_ALL else nothing_landed(problem)
 
 
 def check_readable(path: Path) -> None:
@@ -178,19 +201,44 @@ def check_readable(path: Path) -> None:
         )
 
 
+def lines_of(path: Path) -> Iterator[Line]:
+    """The lines of a file; one that vanishes, or a broken disk, is a refusal of it alone."""
+    try:
+        yield from lines(path)
+    except OSError as problem:
+        why = f"cannot be read ({problem.strerror}); copy it again"
+        raise InputError("unreadable", why) from None
+
+
+def nothing_landed(problem: InputError) -> InputError:
+    """The same of a file that lands as a whole or not at all."""
+    if problem.reason not in ("truncated_compression", "broken_compression"):
+        return problem
+    is_cut = problem.reason == "truncated_compression"
+    what = (
+        "ends in the middle of its compressed stream" if is_cut else "is no valid compressed file"
+    )
+    return InputError(problem.reason, f"{what}; nothing of it has landed, copy the file again")
+
+
+def _too_large(line: int | None = None) -> InputError:
+    return InputError(
+        "too_large",
+        f"is larger than {MAX_RECORD_BYTES // 2**20} MiB, which no record is; is it "
+        "something else?",
+        line,
+    )
+
+
 def _whole(path: Path) -> str:
     """The text of a small file, compressed or not."""
     content: list[bytes] = []
     size = 0
-    for line in lines(path):
+    for line in lines_of(path):
         content.append(line.content)
         size += len(line.content)
         if size > MAX_RECORD_BYTES:
-            raise InputError(
-                "too_large",
-                f"is larger than {MAX_RECORD_BYTES // 2**20} MiB, which no record is; is it "
-                "something else?",
-            )
+            raise _too_large()
     if not content:
         raise InputError("empty", "is empty; copy it again, or evaluate the task again")
     try:

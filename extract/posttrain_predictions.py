@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,9 @@ import duckdb
 
 from extract import instances_sql as sql
 from extract.errors import InputError
-from extract.inputs import Line, lines
+from extract.inputs import Line
 from extract.instances_convert import Count
+from extract.posttrain_files import lines_of, nothing_landed
 
 # Generated texts are long, 0.2 GB of JSON in a file. DuckDB needs a hundred times the size of what
 # it takes apart, so a file goes in pieces: 0.3 GB of memory, as fast as with pieces of 16 MB.
@@ -27,16 +29,44 @@ MEMORY_LIMIT = "1GB"
 # Rows are written in groups that are held in memory.
 ROW_GROUP_BYTES = 32 * 1024**2
 MIN_ROW_GROUP, MAX_ROW_GROUP = 2048, 122_880
+# A group of long texts would not fit: these go into files of their own.
+LONG_ROW_BYTES = ROW_GROUP_BYTES // MIN_ROW_GROUP
 _UNREADABLE = (duckdb.InvalidInputException, duckdb.DataError)
 _AGAIN = "copy the file again, or evaluate the task again"
 
 
-class Converter:
-    """Converts files into the folder of a batch; one Parquet file holds them all in the end."""
+@dataclass(frozen=True)
+class Piece:
+    """Some lines of a file, converted."""
 
-    def __init__(self, folder: Path) -> None:
+    path: Path
+    sha256: str  # of the whole file
+    n_rows: int
+    n_bytes: int  # of JSON
+
+
+@dataclass(frozen=True)
+class Converted:
+    """A Parquet file that lands, and the files whose predictions are in it."""
+
+    path: Path
+    n_rows: int
+    sha256s: tuple[str, ...]
+
+
+class Converter:
+    """Converts files into the folder of a batch; one Parquet file holds them all in the end.
+
+    Long texts are in more: a group of rows has to fit into memory.
+    """
+
+    def __init__(
+        self, folder: Path, clean: Callable[[str | None, str | None], tuple[str | None, str | None]]
+    ) -> None:
+        """``clean`` takes personal data out of an `extra` and a native id, both of them JSON."""
         self._folder = folder
-        self._written: list[Path] = []
+        self._clean = clean
+        self._written: list[Piece] = []
         self._n_pieces = 0
         self._row_group = MAX_ROW_GROUP
         self._con = duckdb.connect(
@@ -48,7 +78,7 @@ class Converter:
 
     def add(self, path: Path, sha256: str) -> int:
         """Convert a file; the number of its questions."""
-        pieces: list[Path] = []
+        pieces: list[Piece] = []
         try:
             for plain in self._plain_pieces(path):
                 pieces.append(self._convert(plain, sha256))
@@ -60,9 +90,14 @@ class Converter:
             self._remove(pieces)
             why = f"does not fit into memory ({MEMORY_LIMIT}, MEMORY_LIMIT); {_AGAIN}"
             raise InputError("too_large", why) from None
-        except InputError:
+        except duckdb.IOException as problem:
+            raise OSError(f"{path.name} cannot be converted ({problem})") from None
+        except duckdb.Error as problem:
             self._remove(pieces)
-            raise
+            raise _why_not(path, str(problem)) from None
+        except InputError as problem:
+            self._remove(pieces)
+            raise nothing_landed(problem) from None
         self._written += pieces
         return n_rows
 
@@ -70,16 +105,17 @@ class Converter:
         """The file in pieces, unpacked, under a name without odd characters."""
         plain = self._folder / "predictions.jsonl"
         try:
-            pending = lines(path)
+            pending = lines_of(path)
             while _copy_piece(pending, plain):
                 yield plain
         finally:
             plain.unlink(missing_ok=True)
 
-    def _convert(self, plain: Path, sha256: str) -> Path:
+    def _convert(self, plain: Path, sha256: str) -> Piece:
         self._run(sql.load({None: [str(plain)]}, str(plain.parent)))
         _check(Count(*self._run(sql.COUNTS)[0][1:]))
         self._run(sql.EXTRA, [plain.stem, str(plain)])
+        self._clean_rows()
         target = self._folder / f"predictions-{self._n_pieces}.parquet"
         self._n_pieces += 1
         self._write(
@@ -89,11 +125,29 @@ class Converter:
         )
         n_rows = self._run("select count(*) from questions")[0][0]
         self._run("drop table questions")
-        fitting = ROW_GROUP_BYTES * n_rows // plain.stat().st_size // MIN_ROW_GROUP * MIN_ROW_GROUP
+        n_bytes = plain.stat().st_size
+        fitting = ROW_GROUP_BYTES * n_rows // n_bytes // MIN_ROW_GROUP * MIN_ROW_GROUP
         self._row_group = min(self._row_group, max(fitting, MIN_ROW_GROUP))
-        return target
+        return Piece(target, sha256, n_rows, n_bytes)
 
-    def _check_docs(self, pieces: list[Path]) -> int:
+    def _clean_rows(self) -> None:
+        """Take personal data out of the only columns with any text that is not the benchmark's."""
+        rows = self._run(
+            "select rowid, extra, native_id_json from questions "
+            """where extra is not null or native_id_json[1] = '"'"""
+        )
+        changed = [
+            (number, *new) for number, *old in rows if (new := self._clean(*old)) != tuple(old)
+        ]
+        if changed:
+            self._run(
+                "update questions set extra = new.extra, native_id_json = new.native_id from ("
+                "select unnest(?::bigint[]) as number, unnest(?::varchar[]) as extra, "
+                "unnest(?::varchar[]) as native_id) as new where questions.rowid = new.number",
+                [list(column) for column in zip(*changed, strict=True)],
+            )
+
+    def _check_docs(self, pieces: list[Piece]) -> int:
         """Refuse a file that is empty or tells of a document twice; its rows."""
         if not pieces:
             raise InputError("empty", f"is empty; {_AGAIN}")
@@ -103,16 +157,24 @@ class Converter:
             raise InputError("repeated_doc", f"repeats a doc_id in {n} lines; {_AGAIN}")
         return n_rows
 
-    def _remove(self, pieces: list[Path]) -> None:
+    def _remove(self, pieces: Sequence[Piece]) -> None:
         for piece in pieces:
-            piece.unlink()
+            piece.path.unlink()
 
-    def merge(self) -> Path:
-        """One file of all that has been converted."""
-        target = self._folder / "questions.parquet"
-        self._write(f"select * from {_parquet(self._written)}", target)
-        self._remove(self._written)
-        return target
+    def merge(self) -> Iterator[Converted]:
+        """As few files as can be of all that has been converted."""
+        for number, pieces in enumerate(_bundles(self._written)):
+            target = self._folder / f"questions{number or ''}.parquet"
+            try:
+                self._write(f"select * from {_parquet(pieces)}", target)
+            except duckdb.OutOfMemoryException:
+                target.unlink(missing_ok=True)
+                for piece in pieces:  # each of them did fit
+                    yield Converted(piece.path, piece.n_rows, (piece.sha256,))
+                continue
+            self._remove(pieces)
+            sha256s = sorted({piece.sha256 for piece in pieces})
+            yield Converted(target, sum(piece.n_rows for piece in pieces), tuple(sha256s))
 
     def _run(self, query: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         # All of it: in DuckDB 2 a result that is not fetched blocks the connection.
@@ -128,8 +190,24 @@ class Converter:
             raise OSError(f"{path.name} cannot be written ({problem})") from None
 
 
-def _parquet(paths: Sequence[Path]) -> str:
-    return "read_parquet([" + ", ".join(f"'{path}'" for path in paths) + "])"
+def _bundles(pieces: Sequence[Piece]) -> Iterator[list[Piece]]:
+    """Which pieces go into one file: all with short rows, and of the others as many as fit."""
+    is_long = [piece.n_bytes > piece.n_rows * LONG_ROW_BYTES for piece in pieces]
+    if not all(is_long):
+        yield [piece for piece, long in zip(pieces, is_long, strict=True) if not long]
+    bundle: list[Piece] = []
+    for piece, long in zip(pieces, is_long, strict=True):
+        if long:
+            bundle.append(piece)
+            if sum(one.n_bytes for one in bundle) >= ROW_GROUP_BYTES:
+                yield bundle
+                bundle = []
+    if bundle:
+        yield bundle
+
+
+def _parquet(pieces: Sequence[Piece]) -> str:
+    return "read_parquet([" + ", ".join(f"'{piece.path}'" for piece in pieces) + "])"
 
 
 def _copy_piece(pending: Iterator[Line], plain: Path) -> int:
@@ -161,7 +239,7 @@ def _check(count: Count) -> None:
 
 def _why_not(path: Path, said: str) -> InputError:
     """Which line cannot be read; DuckDB counts lines by the way it reads them."""
-    for line in lines(path):
+    for line in lines_of(path):
         try:
             record = json.loads(line.content)
         except (ValueError, RecursionError):
@@ -170,4 +248,5 @@ def _why_not(path: Path, said: str) -> InputError:
             return InputError("not_json", f"is no JSON object; {_AGAIN}", line.number)
     found = re.search(r"in line \d+: (.*)", said)
     why = (found[1] if found else said.partition("\n")[0])[:200]
+    why = re.sub(r"\"[^\"]*\"?|'[^']*'?", "...", why)  # of the file, whoever it names
     return InputError("unknown_shape", f"holds predictions of another shape ({why}); {_AGAIN}")

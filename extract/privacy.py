@@ -13,8 +13,9 @@ from __future__ import annotations
 import hmac
 import os
 import re
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from functools import lru_cache
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from extract.errors import UsageError
@@ -94,9 +95,41 @@ _READABLE_IN_JOB = re.compile(
     r"[0-9A-HJKMNP-TV-Z]{26}|[0-9a-fA-F-]{32,64}|[\dTZ.:+ -]*|true|false", re.I
 )
 _NAMES_SOMEBODY = re.compile(r"author|user|owner|e-?mail|login|host", re.IGNORECASE)
+# Outside of a job the whole key has to say so: `user_prompt` is a text of the benchmark.
+_IS_SOMEBODY = re.compile(
+    r"(?:.*[_.-])?(?:author|owner|user|e-?mail|login|host)s?(?:_?(?:name|id))?", re.IGNORECASE
+)
+# Keys of an evaluation with a model or data set: of the hub, or in a folder.
+_NAMES_A_MODEL = re.compile(
+    r"(?:.*_)?(?:model|tokenizer|checkpoint|ckpt|adapter|peft|path)(?:_(?:name|id|name_or_path))?"
+)
+# A model or data set of anybody on the hub: an organisation and a name, and nothing that tells of
+# folders. `asimov/out` cannot be told from one, unless the name is known.
+_ANY_HUB_ID = re.compile(r"(?P<organisation>\w[\w.-]*)/(?P<name>\w[\w.+-]*)")
+_STEP_OR_FILE = re.compile(
+    r"(?:(?:step|checkpoint|ckpt|epoch|iter)[_-]?)?\d+(?:-\w+)*|"
+    r".*\.(?:pyc?|jsonl?|ya?ml|csv|tsv|txt|parquet|sh|gz|zst|pt|bin|safetensors)",
+    re.IGNORECASE,
+)
+# Folders that are called the same everywhere.
+FOLDERS = frozenset(
+    {
+        "cache", "checkpoint", "checkpoints", "ckpt", "ckpts", "data", "datasets", "dumps", "eval",
+        "eval_results", "evals", "evaluation", "evaluations", "exp", "experiments", "home", "in",
+        "input", "local", "logs", "mnt", "model", "models", "net", "nfs", "olmes", "out", "output",
+        "outputs", "posttrain", "project", "projects", "results", "root", "runs", "save", "saved",
+        "scratch", "shared", "src", "storage", "tmp", "user", "users", "weka", "work", "workspace",
+        "_eval_results",
+    }
+)  # fmt: skip
+_TAG = re.compile(r"(</[\w|:.-]*+(?!/)>?)")
+_FLAG_IN_TEXT = re.compile(
+    r"(?P<before>(?<!\S)--?(?P<name>[A-Za-z][\w.-]*)(?:=|[ \t]+(?!-))['\"]?)(?P<value>[^\s'\"]+)"
+)
 _HOME = re.compile(r"/(?:home|Users|users)/([\w.-]+)")
 # Accounts that name nobody; as words they are in every chat template.
-_NOBODY = frozenset({"user", "users", "root", "admin", "ubuntu", "data", "shared", "public"})
+_NOBODY = frozenset({"user", "users", "root", "admin", "ubuntu", "data", "shared", "public",
+                      "allenai", "ai2"})  # fmt: skip
 
 
 class _Known(NamedTuple):
@@ -217,25 +250,74 @@ class Pseudonymiser:
             for key, value in row.items()
         }
 
-    def evaluation(self, record: dict[str, Any], clear_values: Iterable[str]) -> dict[str, Any]:
-        """A record of an evaluation without personal data; `cais/mmlu` and `</s>` stay."""
-        clear = sorted(set(clear_values), key=len, reverse=True)
+    def evaluation(
+        self,
+        record: dict[str, Any],
+        clear_values: Iterable[str],
+        texts: Collection[str] = (),
+    ) -> dict[str, Any]:
+        """A record of an evaluation without personal data; `cais/mmlu` and `</s>` stay.
 
-        def clean(value: Any, key: str, in_job: bool) -> Any:
+        What stands below the keys ``texts`` is the text of a benchmark, and stays as it is.
+        """
+        if self._key is None:
+            return record
+        known = _Known(sorted(set(clear_values), key=len, reverse=True), set(), set())
+
+        def clean(value: Any, key: str, in_job: bool, is_somebody: bool) -> Any:
             if isinstance(value, dict):
                 return {
-                    self.name(name): clean(item, name, in_job or name == JOB_KEY)
+                    self.name(name): item
+                    if not isinstance(item, _HOLDS_TEXT) or name in texts
+                    else clean(
+                        item, name, in_job or name == JOB_KEY, is_somebody or names_somebody(name)
+                    )
                     for name, item in value.items()
                 }
             if isinstance(value, list):
-                return [clean(item, key, in_job) for item in value]
+                return [
+                    clean(item, flag, in_job, is_somebody or names_somebody(flag))
+                    for flag, item in _flagged(value, key)
+                ]
             if not isinstance(value, str):
                 return value
-            if key in PERSONAL_KEYS or (in_job and not _READABLE_IN_JOB.fullmatch(value)):
-                return self.hash(value)
-            return "</".join(self.text(part, clear) for part in value.split("</"))
+            if is_somebody or (in_job and not _READABLE_IN_JOB.fullmatch(value)):
+                return self.hash(value) if value else value
+            return self._evaluation_text(value, key, known)
 
-        return record if self._key is None else clean(record, "", False)
+        return clean(record, "", False, False)
+
+    def _evaluation_text(self, value: str, key: str, known: _Known) -> str:
+        if _NAMES_A_PATH.fullmatch(key) or _NAMES_A_MODEL.fullmatch(key):
+            may_be_of_hub = _NAMES_A_MODEL.fullmatch(key) is not None
+            if may_be_of_hub and is_hub_id(value):
+                return self.text(value, known.clear)
+            return self._path_value(value, known)
+
+        def flag(found: re.Match[str]) -> str:
+            name = found["name"].replace("-", "_")
+            if names_somebody(name):
+                return found["before"] + self.hash(found["value"])
+            return found["before"] + (
+                self._evaluation_text(found["value"], name, known)
+                if _NAMES_A_PATH.fullmatch(name) or _NAMES_A_MODEL.fullmatch(name)
+                else found["value"]
+            )
+
+        if "-" in value:
+            value = _FLAG_IN_TEXT.sub(flag, value)
+        # Every other part is a tag.
+        parts = _TAG.split(value)
+        parts[::2] = [self.text(part, known.clear) for part in parts[::2]]
+        return "".join(parts)
+
+    def folders(self, parts: Sequence[str]) -> list[str]:
+        """Folders of a path, without those that may be called after somebody."""
+        return [part if part in FOLDERS else self.path(part) for part in parts]
+
+    def place(self, path: Path) -> str:
+        """What tells two places apart and tells nobody where they are."""
+        return hmac.digest(self._key or b"datadecide", os.fsencode(path), "sha256").hex()
 
     def _walk(self, value: Any, key: str, known: _Known) -> Any:
         if isinstance(value, str):
@@ -299,19 +381,59 @@ class Pseudonymiser:
         return clean
 
 
-def evaluation_names(value: Any, key: str = "", *, in_job: bool = False) -> Iterator[str]:
+def evaluation_names(
+    value: Any, key: str = "", *, in_job: bool = False, is_somebody: bool = False
+) -> Iterator[str]:
     """The people and machines that a record of an evaluation names, to be found elsewhere too."""
     if isinstance(value, dict):
         for name, item in value.items():
-            yield from evaluation_names(item, name, in_job=in_job or name == JOB_KEY)
+            yield from evaluation_names(
+                item, name, in_job=in_job or name == JOB_KEY,
+                is_somebody=is_somebody or names_somebody(name),
+            )  # fmt: skip
     elif isinstance(value, list):
-        for item in value:
-            yield from evaluation_names(item, key, in_job=in_job)
+        for flag, item in _flagged(value, key):
+            told = is_somebody or names_somebody(flag)
+            yield from evaluation_names(item, flag, in_job=in_job, is_somebody=told)
     elif isinstance(value, str):
         found = home_names(value)
-        if key in PERSONAL_KEYS or (in_job and _NAMES_SOMEBODY.search(key)):
+        if is_somebody or (in_job and _NAMES_SOMEBODY.search(key)):
             found += [value, *value.split("@")[:-1]]
-        yield from (name for name in found if len(name) > 2)
+        elif "-" in value:
+            found += [
+                flag["value"]
+                for flag in _FLAG_IN_TEXT.finditer(value)
+                if names_somebody(flag["name"].replace("-", "_"))
+            ]
+        yield from (name for name in found if len(name) > 2 and name.lower() not in _NOBODY)
+
+
+def names_somebody(key: str) -> bool:
+    """Whether what stands below a key is a person or a machine."""
+    return key in PERSONAL_KEYS or _IS_SOMEBODY.fullmatch(key) is not None
+
+
+def is_hub_id(text: str) -> bool:
+    """Whether a text is a model or data set of the hub, and not a path of folders."""
+    found = _ANY_HUB_ID.fullmatch(text)
+    return (
+        found is not None
+        and found["organisation"].lower() not in FOLDERS
+        and not _STEP_OR_FILE.fullmatch(found["name"])
+    )
+
+
+def _flagged(tokens: list[Any], key: str) -> Iterator[tuple[str, Any]]:
+    """The items of a list with their keys: what follows a flag is the value of that flag."""
+    flag = key
+    for token in tokens:
+        found = _FLAG.fullmatch(token) if isinstance(token, str) else None
+        if found:
+            yield key, token
+            flag = key if found["assignment"] else found["name"].replace("-", "_")
+        else:
+            yield flag, token
+            flag = key
 
 
 def home_names(path: str) -> list[str]:

@@ -372,6 +372,8 @@ DEEP = b'{"task_name": "a", "metrics": ' + b'{"a": ' * 900 + b"1" + b"}" * 901 +
         ("metrics-all.jsonl", lambda _: b'{"metrics": {}}\n' + GOOD, "no_task_name", 1),
         ("metrics-all.jsonl", lambda _: GOOD + b'{"task_name": 5}\n', "no_task_name", 2),
         ("metrics-all.jsonl", lambda _: b'{"task_name": ""}\n', "no_task_name", 1),
+        ("metrics-all.jsonl", lambda _: b'{"task_name": " "}\n', "no_task_name", 1),
+        ("metrics-all.jsonl", lambda _: GOOD + b"\xef\xbb\xbf" + GOOD, "not_json", 2),
         ("metrics-all.jsonl", lambda _: GOOD + DEEP, "not_json", 2),
         ("metrics-all.jsonl", lambda _: LFS_POINTER, "lfs_pointer", None),
         (f"{group(2)}-metrics.json", cut, "not_json", None),
@@ -435,9 +437,10 @@ def test_folders_without_results_are_refused(zone: LandingZone, tmp_path: Path) 
     summary = land(zone, empty, file, tmp_path / "absent")
     assert counts(summary) == (0, 0, 3)
     assert refusals(zone) == {
-        "empty": ("no_results", None), "metrics-all.jsonl": ("no_folder", None),
-        "absent": ("no_folder", None),
-    }  # fmt: skip
+        Pseudonymiser(KEY).hash("empty"): ("no_results", None),
+        "metrics-all.jsonl": ("no_folder", None),
+        Pseudonymiser(KEY).hash("absent"): ("no_folder", None),
+    }
     check_zone(zone)
 
 
@@ -449,9 +452,9 @@ def test_what_cannot_be_read_is_told(
     os.mkfifo(results(dumps) / "pipe-predictions.jsonl")  # to open it would wait for ever
     walk = os.walk
 
-    def failing(top: Path, onerror: Callable[[OSError], None]) -> Any:
+    def failing(top: Path, onerror: Callable[[OSError], None], **options: Any) -> Any:
         onerror(PermissionError(13, "Permission denied", str(top / "private")))
-        return walk(top, onerror=onerror)
+        return walk(top, onerror=onerror, **options)
 
     monkeypatch.setattr(os, "walk", failing)
     summary = land(zone, dumps)
@@ -460,7 +463,7 @@ def test_what_cannot_be_read_is_told(
     assert refusals(zone) == {
         f"{label}/gone-metrics.json": ("unreadable", None),
         f"{label}/pipe-predictions.jsonl": ("unreadable", None),
-        "private": ("unreadable", None),
+        Pseudonymiser(KEY).hash("private"): ("unreadable", None),
     }
 
 
@@ -535,6 +538,166 @@ def test_one_zone_has_one_key(zone: LandingZone, dumps: Path) -> None:
             land(zone, dumps, key=key)
 
 
+def test_predictions_name_nobody(zone: LandingZone, tmp_path: Path) -> None:
+    """Texts that a model has generated stay as they are; whatever else is text is cleaned."""
+    folder = tmp_path / "m__r"
+    folder.mkdir()
+    (folder / "a-metrics.json").write_text(
+        json.dumps({"task_name": "a", "beaker_info": {"author": {"name": "merry"}}})
+    )
+    text = "hello merry, mail elladan@example.org"
+    documents = [
+        {
+            "doc_id": 0, "native_id": "/home/faramir/x", "host": "legolas", "note": "of merry",
+            "metrics": {"acc_raw": 1, "judge_user": "thorin"}, "label": "a",
+            "model_output": [{"continuation": text, "path": "/home/gimli/z", "by": "a@gimli.org"}],
+        },
+        {"doc_id": 1, "native_id": "test/algebra/1.json", "metrics": {}, "model_output": []},
+    ]  # fmt: skip
+    lines = "".join(json.dumps(document) + "\n" for document in documents)
+    (folder / "a-predictions.jsonl").write_text(lines)
+    broken = {"doc_id": 0, "metrics": {"acc_raw": "of bilbo"}, "model_output": [{}]}
+    (folder / "b-predictions.jsonl").write_text(json.dumps(broken) + "\n")
+    assert counts(land(zone, tmp_path)) == (1, 0, 1)
+    found = all_text(zone)
+    for name in ("faramir", "legolas", "thorin", "gimli", "bilbo"):
+        assert name not in found, name
+    first, second = sorted(questions(zone), key=lambda row: row["doc_id"])
+    extra = json.loads(first["extra"])
+    assert extra["model_output"][0]["continuation"] == text and "merry" not in extra["note"]
+    assert (second["native_id"], second["extra"]) == ("test/algebra/1.json", None)
+
+
+@pytest.mark.parametrize("below", ["evals/m__r", "m__r", ""])
+def test_a_folder_that_was_named_names_nobody(
+    zone: LandingZone, tmp_path: Path, below: str
+) -> None:
+    home = tmp_path / "radagast"
+    (home / below).mkdir(parents=True)
+    (home / below / "metrics-all.jsonl").write_bytes(GOOD + b"broken\n")
+    land(zone, home)
+    land(zone, tmp_path / "radagast2")
+    assert "radagast" not in all_text(zone)
+    if below:
+        assert {row["folder"] for row in landed(zone, "records")} == {"m__r"}
+
+
+# -- which directory it is -------------------------------------------------------------------------
+
+
+def test_a_directory_is_known_whichever_folder_above_is_named(
+    zone: LandingZone, tmp_path: Path
+) -> None:
+    folder = tmp_path / "in" / "sub" / "m__r"
+    folder.mkdir(parents=True)
+    (folder / "metrics-all.jsonl").write_bytes(GOOD)
+    assert counts(land(zone, tmp_path / "in")) == (1, 0, 0)
+    (folder / "run.log").write_text("of no interest")
+    for above in (folder.parent, folder, tmp_path):
+        assert counts(land(zone, above)) == (0, 1, 0)
+
+
+@pytest.mark.parametrize("key", [KEY, None])
+def test_equal_directories_at_two_places_are_two(
+    zone: LandingZone, tmp_path: Path, key: str | None
+) -> None:
+    for name in ("a", "b"):
+        (tmp_path / name / "in" / "m__r").mkdir(parents=True)
+        (tmp_path / name / "in" / "m__r" / "metrics-all.jsonl").write_bytes(GOOD)
+    assert counts(land(zone, tmp_path / "a/in", tmp_path / "b/in", key=key)) == (2, 0, 0)
+    assert str(tmp_path) not in all_text(zone)
+
+
+def test_links_are_followed_once(zone: LandingZone, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere" / "m__r"
+    elsewhere.mkdir(parents=True)
+    (elsewhere / "metrics-all.jsonl").write_bytes(GOOD)
+    top = tmp_path / "in"
+    top.mkdir()
+    for name, target in {"m__r": elsewhere, "n__r": elsewhere, "loop": top, "up": tmp_path,
+                         "nowhere": tmp_path / "gone"}.items():  # fmt: skip
+        (top / name).symlink_to(target)
+    assert counts(land(zone, top)) == (1, 0, 1)
+    assert [reason for reason, _ in refusals(zone).values()] == ["unreadable"]
+
+
+# -- while files change ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["metrics-all.jsonl", f"{group(3)}-predictions.jsonl"])
+@pytest.mark.parametrize("change", ["unlink", "rewrite"])
+def test_a_file_that_changes_is_refused(
+    zone: LandingZone, dumps: Path, monkeypatch: pytest.MonkeyPatch, name: str, change: str
+) -> None:
+    """New content never lands under an old digest."""
+    path = results(dumps) / name
+    old = path.read_bytes()
+    hashed = posttrain._sha256_of
+
+    def changing(file: File) -> str | None:
+        sha256 = hashed(file)
+        if file.path == path:
+            path.unlink() if change == "unlink" else path.write_bytes(b"\n" + old)
+        return sha256
+
+    monkeypatch.setattr(posttrain, "_sha256_of", changing)
+    assert counts(land(zone, dumps)) == (4, 0, 1)
+    assert [reason for reason, _ in refusals(zone).values()] == ["changed"]
+    check_zone(zone)
+    monkeypatch.undo()
+    path.write_bytes(old)
+    assert counts(land(zone, dumps)) == (1, 3, 0)
+    assert len(questions(zone)) == 2 * len(TASKS) * N
+
+
+def test_what_nobody_expected_is_told_of_its_directory_alone(
+    zone: LandingZone, dumps: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    convert = posttrain._Lander._land_predictions
+
+    def failing(self: Any, batch: Any) -> int:
+        if self._directory.path == results(dumps):
+            raise ZeroDivisionError("of bilbo")
+        return convert(self, batch)
+
+    monkeypatch.setattr(posttrain._Lander, "_land_predictions", failing)
+    assert counts(land(zone, dumps)) == (3, 0, 1)
+    assert "bilbo" not in all_text(zone)
+    check_zone(zone)
+
+
+# -- sizes ----------------------------------------------------------------------------------------
+
+
+def test_a_record_that_is_too_large(
+    zone: LandingZone, dumps: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("extract.posttrain_files.MAX_RECORD_BYTES", 10_000)
+    path = results(dumps) / "metrics-all.jsonl"
+    large = json.dumps({"task_name": "a" * 20_000}).encode()
+    path.write_bytes(GOOD + large + b"\n" + GOOD)
+    assert counts(land(zone, dumps)) == (4, 0, 1)
+    assert list(refusals(zone).values()) == [("too_large", 2)]
+
+
+def test_very_long_texts_of_many_files_land(zone: LandingZone, tmp_path: Path) -> None:
+    """A group of 2,048 rows of 3.8 MB fits into no memory."""
+    folder = tmp_path / "m__r"
+    folder.mkdir()
+    for number in range(4):
+        with open(folder / f"a{number}-predictions.jsonl", "w", encoding="utf-8") as stream:
+            for doc_id in range(60):
+                output = {"continuation": os.urandom(1_900_000).hex(), "sum_logits": -1.0}
+                document = {"doc_id": doc_id, "metrics": {}, "model_output": [output]}
+                stream.write(json.dumps(document) + "\n")
+    (folder / "b-predictions.jsonl").write_text('{"doc_id": 0, "metrics": {}}\n')
+    assert counts(land(zone, tmp_path)) == (1, 0, 0)
+    paths = [str(path) for path in zone.root.rglob("*questions*.parquet")]
+    query = f"select count(*), count(distinct predictions_sha256) from read_parquet({paths})"
+    assert duckdb.execute(query).fetchall() == [(241, 5)]
+    check_zone(zone)
+
+
 # -- odd names ------------------------------------------------------------------------------------
 
 
@@ -568,6 +731,18 @@ def test_compressed_files_land(zone: LandingZone, dumps: Path) -> None:
     assert counts(land(zone, dumps)) == (4, 0, 0)
     assert len(questions(zone)) == 2 * len(TASKS) * N
     assert len(landed(zone, "records")) == 2 * (6 + 1 + 2 * len(TASKS))
+
+
+def test_a_cut_compressed_file_says_that_nothing_of_it_has_landed(
+    zone: LandingZone, dumps: Path
+) -> None:
+    for kind in ("predictions.jsonl", "metrics.json"):
+        path = results(dumps) / f"{group(0)}-{kind}"
+        path.with_name(f"{path.name}.gz").write_bytes(cut(gzip.compress(path.read_bytes())))
+        path.unlink()
+    summary = land(zone, dumps)
+    assert counts(summary) == (4, 0, 2)
+    assert all("nothing of it has landed" in message for message in summary.messages)
 
 
 def test_long_texts_land_in_bounded_memory(zone: LandingZone, tmp_path: Path) -> None:

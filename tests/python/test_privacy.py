@@ -29,7 +29,7 @@ from extract_testing import (
 )
 
 from extract.landing import LandingZone
-from extract.privacy import KEY_VARIABLE, PREFIX, Pseudonymiser
+from extract.privacy import KEY_VARIABLE, PREFIX, Pseudonymiser, evaluation_names
 
 SHA = "431ab0a5d5f72760b44040f58223d3f90b04d80f"
 PSEUDONYM = re.compile(r"anon-[0-9a-f]{12}")
@@ -416,6 +416,62 @@ def test_a_known_name_in_a_relative_path_hides_none_of_the_others(
     assert not re.search("alice|bob|scratch|example", clean)
     # The known name keeps the pseudonym that it has everywhere else.
     assert clean.count(pseudonymiser.hash("alice")) == 3
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        {"compute_config": {"output_dir": "scratch/asimov/out"}},
+        {"compute_config": {"output_dir": "asimov/out"}},
+        {"model_config": {"model": "checkpoints/asimov/step1"}},
+        {"model_config": {"model": "checkpoints/asimov"}},
+        {"model_config": {"model": "asimov/step_500"}},
+        {"model_config": {"model": "asimov/config.json"}},
+        {"model_config": {"model": "asimov/a/b"}},
+        {"model_config": {"model_name_or_path": "./asimov/x"}},
+        {"cmd": "python -u run.py --user=asimov --limit 5"},
+        {"cmd": "run --owner asimov"},
+        {"cmd": "run --output-dir asimov/out --limit 5"},
+        {"args": ["--user", "asimov", "--user=asimov"]},
+        {"author": "asimov"},
+        {"task_config": {"owner": {"name": "asimov"}, "judge_user": ["asimov"]}},
+        {"beaker_info": {"author": {"name": "asimov"}}, "notes": "ask asimov"},
+        {"cmd": "run --user asimov", "notes": "ask asimov"},
+        {"template": "see </home/asimov/x> or </weka/asimov/x>"},
+    ],
+)
+def test_nobody_is_named_in_an_evaluation(
+    pseudonymiser: Pseudonymiser, record: dict[str, Any]
+) -> None:
+    clean = pseudonymiser.evaluation(record, evaluation_names(record))
+    assert "asimov" not in json.dumps(clean)
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        {"model_config": {"model": "allenai/OLMo-2-1124-7B-SFT", "revision": "step_500"}},
+        {"model_config": {"model": "meta-llama/Llama-3.1-8B", "model_path": None}},
+        {"model_config": {"model": "gpt2", "tokenizer": "EleutherAI/gpt-neox-20b"}},
+        {"task_config": {"dataset_path": "cais/mmlu", "dataset_name": "all"}},
+        {"task_config": {"generation_kwargs": {"stop_sequences": ["</s>", "</", "</think>\n"]}}},
+        {"task_config": {"context_kwargs": {"user_prompt": "Yes/no/maybe?", "role": "user"}}},
+        {"owner": None, "metrics": {"pass@1": 0.5, "hosts": 3}},
+        {"cmd": "olmes --model allenai/OLMo-2-1124-7B --task a:b::c --limit 10 -u x"},
+    ],
+)
+def test_what_is_nobodys_stays_in_an_evaluation(
+    pseudonymiser: Pseudonymiser, record: dict[str, Any]
+) -> None:
+    assert pseudonymiser.evaluation(record, evaluation_names(record)) == record
+
+
+def test_the_text_of_a_benchmark_stays_as_it_is(pseudonymiser: Pseudonymiser) -> None:
+    text = "ask asimov@example.org, or look into /home/asimov/x"
+    record = {"model_output": [{"continuation": text, "note": text}]}
+    clean = pseudonymiser.evaluation(record, ["asimov"], {"continuation"})
+    (output,) = clean["model_output"]
+    assert output["continuation"] == text and "asimov" not in output["note"]
 
 
 def test_with_keep_personal_nothing_changes() -> None:
