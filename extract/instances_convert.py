@@ -314,7 +314,11 @@ class Task:
         if n := count.n_lines - count.n_docs:
             self._refuse("repeated_doc", f"{n} of its predictions repeat a doc_id")
         if n := count.n_fractions:
-            self._refuse("not_an_index", f"{n} of its predictions have an index that is no index")
+            self._refuse(
+                "not_an_index",
+                f"{n} of its predictions have an index, or a count of tokens or characters, that "
+                "is no such number",
+            )
         first = (count.first_task_hash, count.first_model_hash)
         is_one = first == (count.last_task_hash, count.last_model_hash)
         own = (self.record["task_hash"], self.record["model_hash"])

@@ -833,6 +833,12 @@ BAD_FILES: dict[str, tuple[Callable[[Files], Files], str, str]] = {
     "metrics.json of another task": (
         with_metrics("boolq", lambda record: record.update(task_name="piqa::olmes")),
         "wrong_task", "boolq: its metrics.json is of task piqa"),
+    "a count that is none": (
+        with_document("csqa", lambda document: document["model_output"][0].update(num_tokens=2.7)),
+        "not_an_index", "csqa: 1 of its predictions"),
+    "a count that is too large": (
+        with_document("csqa", lambda document: document["model_output"][1].update(num_chars=2**40)),
+        "not_an_index", "csqa: 1 of its predictions"),
     "a path upwards": (with_member("step-1250/../../evil-metrics.json"), "unsafe_path", "evil"),
     "an absolute path": (with_member("/tmp/evil-metrics.json"), "unsafe_path", "evil"),
 }  # fmt: skip
