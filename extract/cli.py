@@ -425,6 +425,10 @@ def instances(
     from extract import instances as instances_module  # DuckDB, and soon the hub's client
 
     with exit_codes():
+        if source and keep_tarballs:
+            raise UsageError(
+                "--keep-tarballs is about downloads, and --source downloads nothing; leave one out"
+            )
         request = instances_module.Request.of(
             recipes, params or (), seed or (), step or (), task or ()
         )

@@ -10,14 +10,12 @@ machines that share the zone, have nothing to do with each other.
 
 from __future__ import annotations
 
-import csv
-import difflib
 import json
 import os
 import queue
 import shutil
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import asdict, dataclass, field
@@ -25,23 +23,25 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from extract import __version__
 from extract import huggingface as hub
-from extract.errors import InputError, UsageError
+from extract.errors import ExtractError, InputError
 from extract.huggingface import HubFile
 from extract.instances_archive import (
     ArchiveError,
     Checkpoint,
     Found,
+    Refused,
     Unpacked,
     in_folder,
     in_tarball,
+    unexpected,
     unpack,
 )
 from extract.instances_convert import Converted, Converter
-from extract.landing import Batch, LandingZone, Manifest, Outcome
+from extract.instances_landed import SOURCE, Contents, Landed
+from extract.instances_request import Request, all_tasks
+from extract.landing import Batch, LandingZone, Outcome
 
-SOURCE = "instances"
 REPO_ID = "allenai/DataDecide-eval-instances"
 REVISION = "23f3b2e186ca6c39026e3efa00e4af397680c075"
 GB = 10**9
@@ -51,10 +51,6 @@ MAX_ON_DISK = 3
 # they keep up with one that reads, on two cores.
 CONVERTERS = 2
 WAIT_S = 0.1
-ALL = "all"
-# Names of a suite that --task takes for all of its tasks.
-SUITES = {"mmlu": ("mmlu",), "core_9mcqa": ("olmes",), "olmes_10_macro_avg": ("olmes", "mmlu")}
-SEEDS_FOLDER = Path(__file__).resolve().parents[1] / "seeds"
 _TARBALL = ".tar.gz"
 _N_SUGGESTIONS = 3
 
@@ -81,71 +77,6 @@ class Summary:
         return json.dumps({"command": "instances"} | record)
 
 
-@dataclass(frozen=True)
-class Request:
-    """What is asked for: recipes by their tar names, and parts of them; nothing named is all."""
-
-    recipes: tuple[str, ...]
-    params: frozenset[str] = frozenset()
-    seeds: frozenset[int] = frozenset()
-    steps: frozenset[int] = frozenset()
-    tasks: frozenset[str] = frozenset()
-
-    @classmethod
-    def of(
-        cls,
-        recipes: Sequence[str],
-        params: Sequence[str] = (),
-        seeds: Sequence[str] = (),
-        steps: Sequence[int] = (),
-        tasks: Sequence[str] = (),
-    ) -> Request:
-        """From the arguments of the command."""
-        known_sizes = {row["params"].upper(): row["params"] for row in _seed("model_size_registry")}
-        return cls(
-            tuple(dict.fromkeys(name for asked in recipes for name in _tar_names(asked))),
-            frozenset(
-                _known(known_sizes, size, size.upper(), "size", "--params") for size in params
-            ),
-            frozenset(_seed_number(seed) for seed in seeds),
-            frozenset(steps),
-            frozenset(name for asked in tasks for name in _task_names(asked)),
-        )
-
-    @property
-    def wanted_tasks(self) -> frozenset[str]:
-        return self.tasks or frozenset(all_tasks())
-
-    def has(self, checkpoint: Checkpoint) -> bool:
-        return (
-            (not self.params or checkpoint.params in self.params)
-            and (not self.seeds or checkpoint.seed_number in self.seeds)
-            and (not self.steps or checkpoint.step in self.steps)
-        )
-
-    @property
-    def filters(self) -> dict[str, list[Any]]:
-        """The options, as a manifest keeps them."""
-        return {name: sorted(getattr(self, name)) for name in ("params", "seeds", "steps", "tasks")}
-
-    def is_within(self, filters: dict[str, list[Any]]) -> bool:
-        """Whether all that is asked for was asked for by a call with these filters."""
-        return all(
-            not theirs or (ours and set(ours) <= set(theirs))
-            for ours, theirs in ((self.filters[name], filters[name]) for name in self.filters)
-        )
-
-    def unmet(self, seen: Iterable[Checkpoint]) -> str:
-        """The options that no checkpoint of an archive has met, as they would be typed."""
-        seen = list(seen)
-        options = (
-            ("--params", self.params - {checkpoint.params for checkpoint in seen}),
-            ("--seed", self.seeds - {checkpoint.seed_number for checkpoint in seen}),
-            ("--step", self.steps - {checkpoint.step for checkpoint in seen}),
-        )
-        return ", ".join(f"{name} {value}" for name, values in options for value in sorted(values))
-
-
 def land(
     zone: LandingZone,
     request: Request,
@@ -169,34 +100,12 @@ def land_source(
     return _Call(zone, request, report).from_disk(folders)
 
 
-class Landed:
-    """What the manifests say has landed of a recipe."""
+@dataclass
+class Copy:
+    """One copy of a checkpoint; an archive may hold another."""
 
-    def __init__(self, zone: LandingZone, tar_name: str) -> None:
-        self.tasks: dict[Checkpoint, set[str]] = {}
-        self._finished: list[Manifest] = []
-        for manifest in zone.manifests(SOURCE, tar_name):
-            asked = manifest.arguments
-            if "archive" in asked:
-                self._finished.append(manifest)
-            elif any(file.kind == "questions" for file in manifest.files):
-                checkpoint = Checkpoint(tar_name, asked["params"], asked["seed"], asked["step"])
-                self.tasks.setdefault(checkpoint, set()).update(asked["tasks"] or all_tasks())
-
-    def finished(self, revision: str, request: Request) -> Manifest | None:
-        """The end of an earlier call that has read the tarball for all that is asked for now.
-
-        One that refused something counts for this version only: another one may take it.
-        """
-        for manifest in self._finished:
-            asked = manifest.arguments
-            if (
-                asked["archive"]["revision"] == revision
-                and request.is_within(asked["filters"])
-                and (not asked["refused"] or manifest.tool_version == __version__)
-            ):
-                return manifest
-        return None
+    sha256: str | None = None
+    is_whole: Future[bool] = field(default_factory=Future)  # once it has been converted
 
 
 @dataclass(frozen=True)
@@ -205,6 +114,7 @@ class Read:
 
     batch: Batch
     checkpoint: Checkpoint
+    copy: Copy
     content: Unpacked | InputError
 
 
@@ -232,8 +142,8 @@ class _Call:
         for tar_name in self._request.recipes:
             with self._zone.locked(SOURCE, tar_name):
                 recipe = _Recipe(self._zone, self._request, tar_name, self._summary, self._report)
-                if recipe.has_finished(REVISION):
-                    recipe.tidy(keep_tarballs)
+                if recipe.is_finished():
+                    recipe.tidy(keep_tarballs or recipe.is_kept)
                     continue
                 if listing is None:
                     listing = _listing()
@@ -269,29 +179,45 @@ class _Recipe:
         self._summary = summary
         self._report = report
         self._landed = Landed(zone, tar_name)
-        self._seen: set[Checkpoint] = set()
-        self._problems = 0
+        self._contents = Contents()
 
     # -- from the hub ------------------------------------------------------------------------------
 
-    def has_finished(self, revision: str) -> bool:
-        """Whether an earlier call has read the tarball of this commit to its end; tell of it."""
-        manifest = self._landed.finished(revision, self._request)
-        if manifest is not None:
-            self._tell_of(manifest)
-        return manifest is not None
+    def is_finished(self) -> bool:
+        """Whether calls before have read the tarball for all that is asked for; tell of it."""
+        contents = self._landed.contents(REVISION)
+        if contents is None:
+            return False
+        asked = [checkpoint for checkpoint in contents.held if self._request.has(checkpoint)]
+        missing = {checkpoint: self._missing(checkpoint) for checkpoint in sorted(asked)}
+        open_ones = [(checkpoint, tasks) for checkpoint, tasks in missing.items() if tasks]
+        if not all(key in contents.refused for key in open_ones):
+            return False
+        self._contents = contents
+        self._summary.already_landed += len(asked) - len(open_ones)
+        for key in open_ones:
+            refusal = contents.refused[key]
+            self._tell_again(refusal.checkpoint.name, refusal.reason)
+        if not self._request.tasks:
+            for checkpoint, task in sorted(contents.unknown_tasks):
+                if self._request.has(checkpoint) and task not in all_tasks():
+                    self._tell_again(f"{checkpoint.name}, task {task}", "unknown_task")
+        self._refuse_missed(f"{self._tar_name}{_TARBALL}")
+        return True
 
-    def _tell_of(self, manifest: Manifest) -> None:
-        self._summary.already_landed += sum(
-            self._request.has(checkpoint) for checkpoint in self._landed.tasks
+    @property
+    def is_kept(self) -> bool:
+        return self._landed.is_kept(REVISION)
+
+    def _missing(self, checkpoint: Checkpoint) -> frozenset[str]:
+        return self._landed.missing(checkpoint, self._request.wanted_tasks)
+
+    def _tell_again(self, name: str, reason: str) -> None:
+        self._summary.refused += 1
+        self._summary.messages.append(
+            f"{name}: was refused by an earlier call of the same tarball ({reason}) and has not "
+            "landed since; see staging.stg_instances__outcomes"
         )
-        if refused := manifest.arguments["refused"]:
-            self._summary.refused += refused
-            self._summary.messages.append(
-                f"{self._tar_name}: {refused} of its checkpoints, or parts of them, were refused "
-                f"by an earlier call ({manifest.finished_at}) of the same tarball; see "
-                "staging.stg_instances__outcomes"
-            )
 
     def land_hub(
         self, listing: dict[str, HubFile], keep_tarballs: bool, tell: Callable[[str], None]
@@ -312,8 +238,8 @@ class _Recipe:
             return
         origin = {key: value for key, value in asdict(file).items() if key != "git_sha1"}
         if self._land_archive(path.name, in_tarball(path, self._tar_name), origin):
-            self._refuse_unmet(path.name)
-            self._finish(origin)
+            self._refuse_missed(path.name)
+            self._finish(origin, keep_tarballs)
             self.tidy(keep_tarballs)
 
     def _fetch(self, file: HubFile, tell: Callable[[str], None]) -> Path:
@@ -339,11 +265,12 @@ class _Recipe:
         if not keep_tarballs:
             shutil.rmtree(self._downloads, ignore_errors=True)
 
-    def _finish(self, origin: dict[str, Any]) -> None:
+    def _finish(self, origin: dict[str, Any], keep_tarballs: bool) -> None:
         """Record that the tarball has been read to its end, so that it is not fetched again."""
         arguments = {
             "command": "instances", "recipe": self._tar_name, "archive": origin,
-            "filters": self._request.filters, "refused": self._problems,
+            "filters": self._request.filters, "kept": keep_tarballs,
+            **self._contents.as_arguments(),
         }  # fmt: skip
         with self._zone.batch(SOURCE, arguments, scope=self._tar_name) as batch:
             item = f"{REPO_ID}/{origin['path']}"
@@ -365,14 +292,14 @@ class _Recipe:
             found = read(path, self._tar_name)
             are_whole &= self._land_archive(path.name, found, {"path": path.name})
         if are_whole:
-            self._refuse_unmet(archives[0].name)
+            self._refuse_missed(archives[0].name)
 
     # -- both --------------------------------------------------------------------------------------
 
     def _land_archive(
         self,
         name: str,
-        checkpoints: Iterator[Found | tuple[str, InputError]],
+        checkpoints: Iterator[Found | Refused],
         origin: dict[str, Any],
     ) -> bool:
         """Land the checkpoints of an archive; whether it could be read to its end."""
@@ -383,31 +310,37 @@ class _Recipe:
                     if isinstance(item, Done):
                         self._land_checkpoint(item)
                     else:
-                        what, problem = item
-                        is_whole = is_whole and not isinstance(problem, ArchiveError)
-                        self.refuse_archive(what, problem)
+                        is_whole = is_whole and not isinstance(item.problem, ArchiveError)
+                        self.refuse_archive(item.item, item.problem)
         finally:
             # Of what was read ahead in vain.
             self._zone.discard_unfinished(SOURCE, self._tar_name)
         return is_whole
 
     def _read(
-        self, checkpoints: Iterator[Found | tuple[str, InputError]], origin: dict[str, Any]
-    ) -> Iterator[Callable[[], Read] | tuple[str, InputError]]:
+        self, checkpoints: Iterator[Found | Refused], origin: dict[str, Any]
+    ) -> Iterator[Callable[[], Read] | Refused]:
         """What is asked for and has not landed, to be unpacked; runs in the reading thread."""
-        # What is on its way: an archive may hold a checkpoint twice.
-        taken: set[Checkpoint] = set()
+        copies: dict[Checkpoint, Copy | None] = {}  # none where it had landed before
         for found in checkpoints:
-            if not isinstance(found, Found):
+            if isinstance(found, Refused):
+                self._keep_refused(found)
                 yield found
                 continue
             checkpoint = found.checkpoint
-            self._seen.add(checkpoint)
-            if checkpoint in taken or not self._request.has(checkpoint):
+            self._contents.held.add(checkpoint)
+            if not self._request.has(checkpoint):
                 continue
-            taken.add(checkpoint)
-            missing = self._request.wanted_tasks - self._landed.tasks.get(checkpoint, set())
+            if checkpoint in copies:
+                first = copies[checkpoint]
+                if first is None:
+                    continue
+                if first.is_whole.result():  # waits for it
+                    yield from _difference(found, first)
+                    continue
+            missing = self._missing(checkpoint)
             if not missing:
+                copies[checkpoint] = None
                 self._summary.already_landed += 1
                 continue
             arguments = {
@@ -419,9 +352,19 @@ class _Recipe:
                 "tasks": None if len(missing) == len(all_tasks()) else sorted(missing),
                 "from": origin,
             }
-            yield partial(self._unpack, found, missing, arguments)
+            copy = copies[checkpoint] = Copy()
+            yield partial(self._unpack, found, copy, missing, arguments)
 
-    def _unpack(self, found: Found, wanted: frozenset[str], arguments: dict[str, Any]) -> Read:
+    def _keep_refused(self, refused: Refused) -> None:
+        """For the calls after this one: which checkpoints a link or the like stands for."""
+        for checkpoint in refused.checkpoints:
+            self._contents.held.add(checkpoint)
+            if missing := self._missing(checkpoint):
+                self._contents.refuse(checkpoint, missing, refused.problem.reason)
+
+    def _unpack(
+        self, found: Found, copy: Copy, wanted: frozenset[str], arguments: dict[str, Any]
+    ) -> Read:
         batch = self._zone.begin(SOURCE, arguments, scope=self._tar_name)
         try:
             unpacked = unpack(found, batch.folder, all_tasks(), wanted)
@@ -430,8 +373,14 @@ class _Recipe:
             batch.abandon()
             raise
         except InputError as problem:
-            return Read(batch, found.checkpoint, problem)
-        return Read(batch, found.checkpoint, unpacked)
+            return Read(batch, found.checkpoint, copy, problem)
+        except (OSError, MemoryError):  # of the zone, not of the archive
+            raise
+        except Exception as problem:
+            why = unexpected(found.checkpoint.name, problem, InputError)
+            return Read(batch, found.checkpoint, copy, why)
+        copy.sha256 = unpacked.tarball_sha256
+        return Read(batch, found.checkpoint, copy, unpacked)
 
     def _check_complete(self, unpacked: Unpacked, wanted: frozenset[str]) -> None:
         if missing := sorted(wanted - unpacked.tasks.keys()):
@@ -449,6 +398,8 @@ class _Recipe:
         item = checkpoint.name
         if isinstance(done.result, InputError):
             self._refuse(batch, item, done.result)
+            tasks = batch.manifest.arguments["tasks"] or all_tasks()
+            self._contents.refuse(checkpoint, tasks, done.result.reason)
         else:
             converted, unpacked = done.result, done.read.content
             assert isinstance(unpacked, Unpacked)
@@ -467,7 +418,9 @@ class _Recipe:
                 Outcome(item, "landed", entity=self._tar_name, rows=converted.n_questions)
             )
             for task, why in unpacked.unknown.items():
-                self._refuse(batch, f"{item}/{task}", why)
+                if not self._request.tasks:  # else it is none that was asked for
+                    self._refuse(batch, f"{item}/{task}", why)
+                self._contents.unknown_tasks.add((checkpoint, task))
             self._summary.checkpoints += 1
             self._summary.tasks += converted.n_tasks
             self._summary.questions += converted.n_questions
@@ -475,16 +428,22 @@ class _Recipe:
         batch.commit()
         self._report(item, self._summary.questions)
 
-    def _refuse_unmet(self, item: str) -> None:
+    def _refuse_missed(self, item: str) -> None:
         """Refuse a call for what the archives of a recipe do not have."""
-        unmet = self._request.unmet(self._seen)
-        if unmet or not any(map(self._request.has, self._seen)):
-            what = f"for {unmet}" if unmet else "with these options together"
-            self.refuse_archive(item, InputError(
-                "no_such_checkpoint",
-                f"{self._tar_name}: has no checkpoint {what}; leave that out, or try another "
-                "recipe",
-            ))  # fmt: skip
+        held = self._contents.held
+        missed = self._request.missed(held)
+        if not held:
+            why = "has no checkpoint at all; get it again from its publisher"
+        elif missed:
+            why = f"has no checkpoint for {missed}; leave that out, or try another recipe"
+        elif not any(map(self._request.has, held)):
+            why = (
+                "has no checkpoint with these options together; leave one out, or try another "
+                "recipe"
+            )
+        else:
+            return
+        self.refuse_archive(item, InputError("no_such_checkpoint", f"{self._tar_name}: {why}"))
 
     def refuse_archive(self, item: str, problem: InputError) -> None:
         """Record why an archive, or something in it, has not landed."""
@@ -497,7 +456,6 @@ class _Recipe:
         batch.outcome(
             Outcome(item, "refused", problem.reason, message, problem.line, entity=self._tar_name)
         )
-        self._problems += 1
         self._summary.refused += 1
         self._summary.messages.append(message)
 
@@ -505,9 +463,7 @@ class _Recipe:
 class Pipeline:
     """Reads in one thread and converts in two, and yields what is done in the order of reading."""
 
-    def __init__(
-        self, archive: str, steps: Iterator[Callable[[], Read] | tuple[str, InputError]]
-    ) -> None:
+    def __init__(self, archive: str, steps: Iterator[Callable[[], Read] | Refused]) -> None:
         self._archive = archive
         self._steps = steps
         self._slots = threading.Semaphore(MAX_ON_DISK)
@@ -520,7 +476,7 @@ class Pipeline:
         self._reader = threading.Thread(target=self._read, name="read", daemon=True)
         self._reader.start()
 
-    def __iter__(self) -> Iterator[Done | tuple[str, InputError]]:
+    def __iter__(self) -> Iterator[Done | Refused]:
         while (future := self._results.get()) is not None:
             result = future.result()
             yield result
@@ -549,17 +505,26 @@ class Pipeline:
                 else:
                     return
         except ArchiveError as problem:
-            self._tell((self._archive, problem))
-        except BaseException as problem:  # raised where the results are used
-            failed: Future[Any] = Future()
-            failed.set_exception(problem)
-            self._results.put(failed)
+            self._tell(Refused(self._archive, problem))
+        except (ExtractError, OSError, MemoryError) as problem:
+            self._fail(problem)
+        except Exception as problem:
+            why = unexpected(self._archive, problem, ArchiveError)
+            self._tell(Refused(self._archive, why))
+        except BaseException as problem:
+            self._fail(problem)
         finally:
             self._results.put(None)
 
-    def _tell(self, told: tuple[str, InputError]) -> None:
+    def _tell(self, refused: Refused) -> None:
         future: Future[Any] = Future()
-        future.set_result(told)
+        future.set_result(refused)
+        self._results.put(future)
+
+    def _fail(self, problem: BaseException) -> None:
+        """To be raised where the results are used."""
+        future: Future[Any] = Future()
+        future.set_exception(problem)
         self._results.put(future)
 
     def _has_slot(self) -> bool:
@@ -569,15 +534,33 @@ class Pipeline:
         return False
 
     def _convert(self, read: Read) -> Done:
+        result: Converted | InputError | None = None
         try:
-            if isinstance(read.content, InputError):
-                return Done(read, read.content)
-            return Done(read, self._mine.converter.convert(read.content, read.batch.folder))
+            result = (
+                read.content if isinstance(read.content, InputError)
+                else self._mine.converter.convert(read.content, read.batch.folder)
+            )  # fmt: skip
         except InputError as problem:
-            return Done(read, problem)
+            result = problem
         finally:
+            read.copy.is_whole.set_result(isinstance(result, Converted))
             for path in read.batch.folder.glob("*.jsonl"):  # of one that is refused
                 path.unlink()
+        return Done(read, result)
+
+
+def _difference(found: Found, first: Copy) -> Iterator[Refused]:
+    """Tell of a copy that is not the one that lands; equal ones may be there."""
+    found.content.skim()
+    sha256 = found.content.sha256
+    if first.sha256 and sha256 and sha256 != first.sha256:
+        name = found.checkpoint.name
+        yield Refused(name, InputError(
+            "repeated_checkpoint",
+            f"{name}: is in the archive twice, and the copies differ; the first lands (sha256 "
+            f"{first.sha256[:8]}), the other does not ({sha256[:8]}, {found.path}); get the "
+            "archive again from its publisher",
+        ))  # fmt: skip
 
 
 # -- names ----------------------------------------------------------------------------------------
@@ -588,16 +571,17 @@ def find_archives(
 ) -> dict[str, list[Path]]:
     """The tarballs of recipes below the folders, and unpacked trees of them."""
     by_name = {name.lower(): name for name in tar_names}
-    tarballs: dict[str, list[Path]] = {name: [] for name in tar_names}
-    trees: dict[str, list[Path]] = {name: [] for name in tar_names}
+    # By what they really are: folders may be named twice, or one below the other.
+    tarballs: dict[str, dict[str, Path]] = {name: {} for name in tar_names}
+    trees: dict[str, dict[str, Path]] = {name: {} for name in tar_names}
 
     def look(path: Path, is_folder: bool) -> bool:
         name = path.name.lower()
         if is_folder and name in by_name and any(path.glob("[!.]*/[Ss][Ee][Ee][Dd]-*")):
-            trees[by_name[name]].append(path)
+            trees[by_name[name]].setdefault(os.path.realpath(path), path)
             return True
         if not is_folder and name.endswith(_TARBALL) and name[: -len(_TARBALL)] in by_name:
-            tarballs[by_name[name[: -len(_TARBALL)]]].append(path)
+            tarballs[by_name[name[: -len(_TARBALL)]]].setdefault(os.path.realpath(path), path)
         return False
 
     for folder in folders:
@@ -613,12 +597,7 @@ def find_archives(
             ]  # fmt: skip
             for name in sorted(files):
                 look(Path(above, name), False)
-    return {name: tarballs[name] + trees[name] for name in tar_names}
-
-
-def all_tasks() -> tuple[str, ...]:
-    """The 66 tasks of a checkpoint."""
-    return _TASKS
+    return {name: [*tarballs[name].values(), *trees[name].values()] for name in tar_names}
 
 
 def _listing() -> dict[str, HubFile] | InputError:
@@ -627,59 +606,3 @@ def _listing() -> dict[str, HubFile] | InputError:
         return {file.path.lower(): file for file in hub.list_files(REPO_ID, REVISION)}
     except InputError as problem:
         return problem
-
-
-def _seed(name: str) -> list[dict[str, str]]:
-    with open(SEEDS_FOLDER / f"{name}.csv", encoding="utf-8", newline="") as stream:
-        return list(csv.DictReader(stream))
-
-
-_GROUPS = {row["task"]: row["task_group"] for row in _seed("task_registry")}
-_TASKS = tuple(name for name, group in _GROUPS.items() if group in ("olmes", "mmlu"))
-
-
-def _tar_names(asked: str) -> list[str]:
-    rows = _seed("recipe_registry")
-    if asked == ALL:
-        return [row["tar_name"] for row in rows]
-    known = {row[column].lower(): row["tar_name"] for column in ("recipe", "tar_name")
-             for row in rows}  # fmt: skip
-    names = {row[column].lower(): row[column] for column in ("recipe", "tar_name") for row in rows}
-    if asked.lower() not in known:
-        raise UsageError(
-            f"{asked!r} is no recipe{_suggest(asked, names)}; all 25 are in "
-            f"seeds/recipe_registry.csv (tar_name, recipe), and `{ALL}` means them all"
-        )
-    return [known[asked.lower()]]
-
-
-def _task_names(asked: str) -> list[str]:
-    if groups := SUITES.get(asked.lower()):
-        return [name for name in _TASKS if _GROUPS[name] in groups]
-    return [_known({name: name for name in _TASKS}, asked, asked.lower(), "task", "--task")]
-
-
-def _seed_number(asked: str) -> int:
-    """The number of a seed in these archives, or that of its label (2 is `default` here)."""
-    numbers = {row["seed"]: row["instance_number"] for row in _seed("training_seeds")}
-    if asked in numbers.values():
-        return int(asked)
-    label = " ".join(asked.lower().replace("_", " ").replace("-", " ").split())
-    if label not in numbers:
-        known = ", ".join(f"{number} ({name})" for name, number in numbers.items())
-        raise UsageError(
-            f"--seed {asked}: there is no such seed in these archives; they have {known}"
-        )
-    return int(numbers[label])
-
-
-def _known(known: dict[str, str], asked: str, key: str, what: str, option: str) -> str:
-    if key in known:
-        return known[key]
-    suggestion = _suggest(asked, {name.lower(): name for name in known.values()})
-    raise UsageError(f"{option} {asked}: there is no such {what}{suggestion}")
-
-
-def _suggest(asked: str, names: dict[str, str]) -> str:
-    close = difflib.get_close_matches(asked.lower(), names, _N_SUGGESTIONS, cutoff=0.5)
-    return f"; did you mean {' or '.join(repr(names[name]) for name in close)}?" if close else ""

@@ -14,12 +14,14 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import stat
 import tarfile
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import Protocol
+from typing import IO, Protocol
 
 from isal import isal_zlib
 
@@ -33,6 +35,7 @@ GZIP_WBITS = 31  # a gzip header and trailer, the largest window
 # limits is no checkpoint; they keep a tarball that was made to fill the disk from doing that.
 MAX_CHECKPOINT_BYTES = 1024**3
 MAX_CHECKPOINT_MEMBERS = 2_000
+MAX_ARCHIVE_MEMBERS = 100_000  # the published have 600
 MAX_METRICS_BYTES = 16 * 1024**2
 MAX_HEADER_BYTES = 1024**2
 # The JSON is compressed 6 to 1, the tarballs inside a tarball not at all.
@@ -54,10 +57,23 @@ _CHECKPOINT = re.compile(
 )
 _STEP_FOLDER = re.compile(r"^(?:.*-)?step-?(?P<step>\d{1,15})$", re.IGNORECASE)
 _TARBALL = ".tar.gz"
+# A summary in raw OLMES output, which repeats what the files of the tasks hold.
+_SUMMARY = "metrics-all.jsonl"
+_AGAIN = "fetch or copy it again, and call again"
 
 
 class ArchiveError(InputError):
     """An archive cannot be read any further; the checkpoints before have landed."""
+
+
+def unexpected(name: str, problem: Exception, error: type[InputError]) -> InputError:
+    """The refusal of what nobody thought of: it must not keep the rest from landing."""
+    first_line = str(problem).partition("\n")[0][:200]
+    return error(
+        "unreadable",
+        f"{name}: cannot be read ({type(problem).__name__}: {first_line}); get it again from its "
+        "publisher, or report this",
+    )
 
 
 @dataclass(frozen=True, order=True)
@@ -87,25 +103,19 @@ class Readable(Protocol):
 
 
 class Digest:
-    """The sha256 of what has been read; none of nothing."""
+    """A file to read, and the sha256 of what has been read of it."""
 
-    def __init__(self) -> None:
+    def __init__(self, source: Readable) -> None:
+        self._source = source
         self._sha256 = hashlib.sha256()
-        self._is_empty = True
 
     @property
-    def text(self) -> str | None:
-        return None if self._is_empty else self._sha256.hexdigest()
-
-    def of(self, source: Readable) -> Readable:
-        """The same to read, and hashed on the way."""
-        self._source = source
-        return self
+    def text(self) -> str:
+        return self._sha256.hexdigest()
 
     def read(self, size: int, /) -> bytes:
         data = self._source.read(size)
         self._sha256.update(data)
-        self._is_empty = self._is_empty and not data
         return data
 
 
@@ -117,13 +127,71 @@ class Member:
     content: Readable
 
 
+class Tarball:
+    """A checkpoint that is packed; it can be read once."""
+
+    def __init__(self, opened: Callable[[], AbstractContextManager[Readable]], name: str) -> None:
+        self._opened = opened
+        self._name = name
+        self.sha256: str | None = None  # once all has been read
+
+    def members(self) -> Iterator[Member]:
+        with self._opened() as source:
+            digest = Digest(source)
+            tar = Tar(Gunzip(digest, self._name, InputError, MAX_CHECKPOINT_BYTES), self._name,
+                      InputError)  # fmt: skip
+            for info in tar:
+                if info.isdir():
+                    continue
+                if problem := unsafe(info, f"{self._name}, {info.name}"):
+                    raise problem
+                yield Member(info.name, tar)
+            self.sha256 = digest.text
+
+    def skim(self) -> None:
+        """Read it for its sha256 alone."""
+        with self._opened() as source:
+            digest = Digest(source)
+            while digest.read(CHUNK_BYTES):
+                pass
+            self.sha256 = digest.text
+
+
+class Folder:
+    """A checkpoint that is unpacked."""
+
+    sha256 = None
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def members(self) -> Iterator[Member]:
+        for path in _visible(self._path, InputError):
+            if path.is_file():
+                name = f"{self._path.name}/{path.name}"
+                with opened(path, name, InputError) as content:
+                    yield Member(name, content)
+
+    def skim(self) -> None:
+        """There is no tarball to tell it from others by."""
+
+
 @dataclass(frozen=True)
 class Found:
-    """A checkpoint in an archive; its members can be read until the next one is asked for."""
+    """A checkpoint in an archive; its content can be read until the next one is asked for."""
 
     checkpoint: Checkpoint
     path: str  # inside the archive
-    members: Callable[[Digest], Iterator[Member]]  # what is hashed is the tarball, if it is one
+    content: Tarball | Folder
+
+
+@dataclass(frozen=True)
+class Refused:
+    """What is in an archive and cannot land, and the checkpoints that it would have been."""
+
+    item: str
+    problem: InputError
+    checkpoints: frozenset[Checkpoint] = frozenset()
 
 
 @dataclass
@@ -147,7 +215,7 @@ class Unpacked:
     tarball_sha256: str | None = None
     tasks: dict[str, TaskFiles] = field(default_factory=dict)
     unknown: dict[str, InputError] = field(default_factory=dict)
-    bytes: int = 0
+    known: frozenset[str] = frozenset()  # all tasks, wanted or not
 
 
 class Gunzip:
@@ -174,25 +242,26 @@ class Gunzip:
                     if self._is_started or not self._read:
                         raise self._error(
                             "truncated",
-                            f"{self._name}: ends in the middle of its gzip stream; fetch or copy "
-                            "it again, and call again",
+                            f"{self._name}: ends in the middle of its gzip stream; {_AGAIN}",
                         )
                     return b""
-                if not self._read and not self._pending.startswith(GZIP_MAGIC):
-                    raise self._error("not_gzip", self._not_gzip())
-                if not self._is_started and self._read:
+                is_first = not self._read
+                self._read += len(self._pending)
+                if not self._is_started and not is_first:
                     self._pending = self._pending.lstrip(b"\0")  # archives may be padded
-                self._read += max(1, len(self._pending))
-                if not self._pending:
-                    continue
+                    if not self._pending:
+                        continue
+            else:
+                is_first = False
+            if not self._is_started:
+                self._check_magic(is_first)
             self._is_started = True
             try:
                 data = self._stream.decompress(self._pending, size)
             except isal_zlib.error as problem:
                 raise self._error(
                     "broken_gzip",
-                    f"{self._name}: is not valid gzip ({problem}); fetch or copy it again, and "
-                    "call again",
+                    f"{self._name}: is not valid gzip ({problem}); {_AGAIN}",
                 ) from None
             self._pending = self._stream.unconsumed_tail
             if self._stream.eof:
@@ -219,61 +288,79 @@ class Gunzip:
                 "no results do; leave it out of the archive",
             )
 
-    def _not_gzip(self) -> str:
-        if self._pending.startswith(b"version https://git-lfs"):
-            return (
-                f"{self._name}: is a Git LFS pointer, not the file that it stands for: run `git "
-                "lfs pull` in its folder"
+    def _check_magic(self, is_first: bool) -> None:
+        # One byte may be all that there is yet.
+        if GZIP_MAGIC.startswith(self._pending[: len(GZIP_MAGIC)]):
+            return
+        if not is_first:
+            raise self._error(
+                "trailing_data",
+                f"{self._name}: something follows the end of its gzip stream; {_AGAIN}",
             )
-        return f"{self._name}: is not a gzip file; expected a tarball ({_TARBALL})"
+        if self._pending.startswith(b"version https://git-lfs"):
+            raise self._error(
+                "not_gzip",
+                f"{self._name}: is a Git LFS pointer, not the file that it stands for: run `git "
+                "lfs pull` in its folder",
+            )
+        raise self._error(
+            "not_gzip", f"{self._name}: is not a gzip file; expected a tarball ({_TARBALL})"
+        )
 
 
 # -- checkpoints ----------------------------------------------------------------------------------
 
 
-def in_tarball(path: Path, tar_name: str) -> Iterator[Found | tuple[str, InputError]]:
+def in_tarball(path: Path, tar_name: str) -> Iterator[Found | Refused]:
     """The checkpoints of a recipe's tarball, and what in it is refused by its name.
 
     Raises ``ArchiveError`` where it cannot be read any further.
     """
-    with open(path, "rb") as file:
+    with opened(path, path.name, ArchiveError) as file:
         tar = Tar(Gunzip(file, path.name, ArchiveError), path.name, ArchiveError)
-        strangers = Strangers(path.name)
-        for info in tar:
+        others = Others(path.name)
+        for count, info in enumerate(tar, start=1):
             name = info.name
+            if count > MAX_ARCHIVE_MEMBERS:
+                yield from others.refused()
+                raise ArchiveError(
+                    "too_many_members",
+                    f"{path.name}: has more than {MAX_ARCHIVE_MEMBERS} files "
+                    "(MAX_ARCHIVE_MEMBERS); get it from its publisher",
+                )
             if info.isdir():
-                continue
-            if problem := unsafe(info, f"{path.name}: {name}"):
-                yield name, problem
                 continue
             checkpoint = None
             if name.lower().endswith(_TARBALL):
                 checkpoint = checkpoint_of(name[: -len(_TARBALL)], tar_name)
-            if checkpoint is None:
-                strangers.add(name)
+            if problem := unsafe(info, f"{path.name}: {name}"):
+                others.add_unsafe(name, problem, checkpoint)
+            elif checkpoint is None:
+                others.add(name)
             else:
-                members = partial(_members, tar, f"{path.name}: {name}")
-                yield Found(checkpoint, name, members)
-        yield from strangers.refused()
+                content = Tarball(partial(nullcontext, tar), f"{path.name}: {name}")
+                yield Found(checkpoint, name, content)
+        yield from others.refused()
 
 
-def in_folder(folder: Path, tar_name: str) -> Iterator[Found | tuple[str, InputError]]:
+def in_folder(folder: Path, tar_name: str) -> Iterator[Found | Refused]:
     """The checkpoints below the folder of a recipe: tarballs, or unpacked into their folders."""
-    strangers = Strangers(folder.name)
-    for params in _visible(folder):
-        for seed in _visible(params):
-            for path in _visible(seed):
+    others = Others(folder.name)
+    for params in _visible(folder, ArchiveError):
+        for seed in _visible(params, ArchiveError):
+            for path in _visible(seed, ArchiveError):
                 name = path.relative_to(folder.parent).as_posix()
-                is_tarball = path.is_file() and name.lower().endswith(_TARBALL)
+                is_tarball = name.lower().endswith(_TARBALL)
                 stem = name[: -len(_TARBALL)] if is_tarball else name
                 checkpoint = checkpoint_of(stem, tar_name)
                 if checkpoint is None or not (is_tarball or path.is_dir()):
-                    strangers.add(name)
+                    others.add(name)
                 elif is_tarball:
-                    yield Found(checkpoint, name, _on_disk(path, name))
+                    content = Tarball(partial(opened, path, name, InputError), name)
+                    yield Found(checkpoint, name, content)
                 else:
-                    yield Found(checkpoint, name, _unpacked(path))
-    yield from strangers.refused()
+                    yield Found(checkpoint, name, Folder(path))
+    yield from others.refused()
 
 
 def checkpoint_of(stem: str, tar_name: str) -> Checkpoint | None:
@@ -302,23 +389,37 @@ def unsafe(info: tarfile.TarInfo, name: str) -> InputError | None:
     return None
 
 
-class Strangers:
-    """Files that are no checkpoint: told once, however many there are."""
+class Others:
+    """What is no checkpoint, or not to be read: told once of each kind, however much there is."""
 
     def __init__(self, archive: str) -> None:
         self._archive = archive
         self._first = ""
         self._count = 0
+        # By reason: the first, its problem, and how many.
+        self._unsafe: dict[str, tuple[str, InputError, int]] = {}
+        self._checkpoints: set[Checkpoint] = set()
 
     def add(self, name: str) -> None:
         if not PurePosixPath(name).name.startswith("."):  # what systems leave in folders
             self._first = self._first or name
             self._count += 1
 
-    def refused(self) -> Iterator[tuple[str, InputError]]:
+    def add_unsafe(self, name: str, problem: InputError, checkpoint: Checkpoint | None) -> None:
+        first, first_problem, count = self._unsafe.get(problem.reason, (name, problem, 0))
+        self._unsafe[problem.reason] = (first, first_problem, count + 1)
+        if checkpoint is not None:
+            self._checkpoints.add(checkpoint)
+
+    def refused(self) -> Iterator[Refused]:
+        checkpoints = frozenset(self._checkpoints)
+        for reason, (first, problem, count) in self._unsafe.items():
+            if count > 1:
+                problem = InputError(reason, f"{problem} (the first of {count} such members)")
+            yield Refused(first, problem, checkpoints)
         if self._count:
             files = "a file" if self._count == 1 else f"{self._count} files"
-            yield (
+            yield Refused(
                 self._first,
                 InputError(
                     "unexpected_member",
@@ -334,10 +435,9 @@ class Strangers:
 def unpack(found: Found, folder: Path, known: Iterable[str], wanted: Iterable[str]) -> Unpacked:
     """Copy the files of the wanted tasks into a folder; refuse what no checkpoint holds."""
     known, wanted = frozenset(known), frozenset(wanted)
-    result = Unpacked(found.checkpoint, found.path)
+    result = Unpacked(found.checkpoint, found.path, known=known)
     name = found.checkpoint.name
-    digest = Digest()
-    for count, member in enumerate(found.members(digest), start=1):
+    for count, member in enumerate(found.content.members(), start=1):
         if count > MAX_CHECKPOINT_MEMBERS:
             raise InputError(
                 "too_many_members",
@@ -348,7 +448,7 @@ def unpack(found: Found, folder: Path, known: Iterable[str], wanted: Iterable[st
         parsed = _FILE.match(path.name)
         kind = parsed["kind"].lower() if parsed else "predictions.jsonl"
         parsed = parsed or _FLAT_FILE.match(path.name)
-        if parsed is None or path.name.startswith("."):
+        if parsed is None or path.name.startswith(".") or path.name.lower() == _SUMMARY:
             continue  # summaries and the like, which hold nothing that the tasks do not
         _check_step(path, found.checkpoint)
         task = parsed["task"].lower()
@@ -372,15 +472,13 @@ def unpack(found: Found, folder: Path, known: Iterable[str], wanted: Iterable[st
                 raise twice
             files.metrics = _small(member, f"{name}, task {task}")
             files.metrics_sha256 = hashlib.sha256(files.metrics).hexdigest()
-            result.bytes += len(files.metrics)
         elif kind == "predictions.jsonl":
             if files.predictions is not None:
                 raise twice
             files.member = f"{found.path}/{member.name}"
             files.predictions = folder / f"{task}.jsonl"
             _copy(member.content, files)
-            result.bytes += files.predictions_bytes
-    result.tarball_sha256 = digest.text
+    result.tarball_sha256 = found.content.sha256
     return result
 
 
@@ -446,13 +544,16 @@ class Tar:
                 if info.type == tarfile.GNUTYPE_LONGNAME:
                     name = content.rstrip(b"\0").decode("utf-8", "surrogateescape")
                 elif info.type in (tarfile.XHDTYPE, tarfile.SOLARIS_XHDTYPE):
-                    attributes = _pax(content)
+                    try:
+                        attributes = _pax(content)
+                    except ValueError:
+                        raise self._broken("a pax header that is none") from None
                     name = attributes.get("path", name)
                     size = attributes.get("size", size)
                 continue
             info.name = name or info.name
             if size is not None:
-                info.size = int(size) if size.isdecimal() else -1
+                info.size = int(size) if _SIZE.fullmatch(size) else -1
             name, size = "", None
             padded = self._padded(info.size)
             self._left = info.size if info.isreg() else 0
@@ -493,7 +594,7 @@ class Tar:
     def _broken(self, why: str) -> InputError:
         return self._error(
             "broken_tar",
-            f"{self._name}: is no whole tar ({why}); fetch or copy it again, and call again",
+            f"{self._name}: is no whole tar ({why}); {_AGAIN}",
         )
 
 
@@ -503,48 +604,67 @@ _EXTENDED = (
 )  # fmt: skip
 
 
+_SIZE = re.compile("[0-9]{1,18}")
+
+
 def _pax(content: bytes) -> dict[str, str]:
-    """The attributes of a pax header: lines of `<length> <key>=<value>`."""
+    """The attributes of a pax header: records of `<length> <key>=<value>` and a newline.
+
+    The length is that of the whole record; a value may have newlines.
+    """
     found = {}
-    for line in content.decode("utf-8", "surrogateescape").split("\n"):
-        key, equals, value = line.partition(" ")[2].partition("=")
-        if equals:
-            found[key] = value
+    at, length = 0, len(content.rstrip(b"\0"))
+    while at < length:
+        blank = content.index(b" ", at)
+        end = at + int(content[at:blank][:9])
+        key, equals, value = content[blank + 1 : end - 1].partition(b"=")
+        if end <= blank or content[end - 1 : end] != b"\n" or not equals:
+            raise ValueError
+        found[key.decode("utf-8", "surrogateescape")] = value.decode("utf-8", "surrogateescape")
+        at = end
     return found
 
 
-def _on_disk(path: Path, name: str) -> Callable[[Digest], Iterator[Member]]:
-    def members(digest: Digest) -> Iterator[Member]:
-        with open(path, "rb") as file:
-            yield from _members(file, name, digest)
-
-    return members
-
-
-def _unpacked(folder: Path) -> Callable[[Digest], Iterator[Member]]:
-    def members(_digest: Digest) -> Iterator[Member]:
-        for path in _visible(folder):
-            if path.is_file():
-                with open(path, "rb") as content:
-                    yield Member(f"{folder.name}/{path.name}", content)
-
-    return members
+@contextmanager
+def opened(path: Path, name: str, error: type[InputError]) -> Iterator[Readable]:
+    """A file of the source; it is refused where it cannot be read."""
+    try:
+        # Whoever opens a pipe waits for a writer.
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise error("no_file", f"{name}: is no regular file; leave it out of --source")
+        file = open(path, "rb")  # noqa: SIM115
+    except OSError as problem:
+        raise _unopened(name, problem, error) from None
+    with file:
+        yield _Source(file, name, error)
 
 
-def _members(source: Readable, name: str, digest: Digest) -> Iterator[Member]:
-    content = Gunzip(digest.of(source), name, InputError, MAX_CHECKPOINT_BYTES)
-    tar = Tar(content, name, InputError)
-    for info in tar:
-        if info.isdir():
-            continue
-        if problem := unsafe(info, f"{name}, {info.name}"):
-            raise problem
-        yield Member(info.name, tar)
+class _Source:
+    """A file of the source. What the zone cannot write is another matter, and no refusal."""
+
+    def __init__(self, file: IO[bytes], name: str, error: type[InputError]) -> None:
+        self._file = file
+        self._name = name
+        self._error = error
+
+    def read(self, size: int, /) -> bytes:
+        try:
+            return self._file.read(size)
+        except OSError as problem:
+            raise _unopened(self._name, problem, self._error) from None
 
 
-def _visible(folder: Path) -> list[Path]:
-    if not folder.is_dir():
-        return []
-    with os.scandir(folder) as entries:
-        names = sorted(entry.name for entry in entries if not entry.name.startswith("."))
+def _visible(folder: Path, error: type[InputError]) -> list[Path]:
+    try:
+        if not folder.is_dir():
+            return []
+        with os.scandir(folder) as entries:
+            names = sorted(entry.name for entry in entries if not entry.name.startswith("."))
+    except OSError as problem:
+        raise _unopened(folder.name, problem, error) from None
     return [folder / name for name in names]
+
+
+def _unopened(name: str, problem: OSError, error: type[InputError]) -> InputError:
+    why = problem.strerror or problem
+    return error("unreadable", f"{name}: cannot be read ({why}); mend that, and call again")

@@ -7,8 +7,9 @@ its largest relative difference is (`corr_error`, `identity_error`).
 from __future__ import annotations
 
 import json
+import math
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,11 +19,13 @@ import duckdb
 from extract import instances_sql as sql
 from extract.errors import InputError
 from extract.inputs import lines
-from extract.instances_archive import TaskFiles, Unpacked
+from extract.instances_archive import TaskFiles, Unpacked, unexpected
 from extract.landing import dump_json
 
 # A checkpoint of 60 MB takes 150 MB; there are two at once.
 MEMORY_LIMIT = "500MB"
+# Unknown fields are looked for in pieces of a file: it takes a hundred times the size of a piece.
+PIECE_BYTES = 1024**2
 
 # What DuckDB raises because of what is in a file.
 _UNREADABLE = (duckdb.InvalidInputException, duckdb.DataError)
@@ -44,18 +47,43 @@ class Converter:
     """A DuckDB of its own, used for one checkpoint after the other."""
 
     def __init__(self) -> None:
-        self._con = duckdb.connect(
-            config={"threads": 1, "memory_limit": MEMORY_LIMIT, "temp_directory": ""}
-        )
+        self._con = _connect()
 
     def close(self) -> None:
         self._con.close()
 
     def convert(self, unpacked: Unpacked, folder: Path) -> Converted:
-        """Write a checkpoint's Parquet files below the folder, and remove what they are from."""
+        """Write a checkpoint's Parquet files below the folder, and remove what they are from.
+
+        Whatever its content, it is refused alone; an ``OSError`` is of the zone and not of it.
+        """
+        name = unpacked.checkpoint.name
+        try:
+            return self._convert(unpacked, folder)
+        except (InputError, OSError, MemoryError):
+            self._start_again()
+            raise
+        except duckdb.OutOfMemoryException:
+            self._start_again()
+            raise InputError(
+                "too_large",
+                f"{name}: does not fit into the memory that a checkpoint is given ({MEMORY_LIMIT}, "
+                "MEMORY_LIMIT); land it in parts with --task",
+            ) from None
+        except Exception as problem:
+            self._start_again()
+            raise unexpected(name, problem, InputError) from problem
+
+    def _start_again(self) -> None:
+        """Forget what is left of a checkpoint; after some errors a DuckDB takes no more queries."""
+        self._con.close()
+        self._con = _connect()
+
+    def _convert(self, unpacked: Unpacked, folder: Path) -> Converted:
         name = unpacked.checkpoint.name
         tasks = {task: Task(name, task, files) for task, files in sorted(unpacked.tasks.items())}
         for task in tasks.values():
+            task.check_name(unpacked.known)
             task.check_step(unpacked.checkpoint.step)
             task.record["tarball_sha256"] = unpacked.tarball_sha256
         try:
@@ -81,26 +109,22 @@ class Converter:
         return converted
 
     def _run(self, query: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        # All of it: in DuckDB 2 a result that is not fetched blocks the connection.
-        return self._con.execute(query, parameters).fetchall()
+        try:
+            # All of it: in DuckDB 2 a result that is not fetched blocks the connection.
+            return self._con.execute(query, parameters).fetchall()
+        except duckdb.IOException as problem:
+            raise OSError(f"the landing zone cannot be read or written ({problem})") from None
 
     def _load(self, tasks: dict[str, Task], folder: Path) -> None:
         """Read the predictions."""
         groups: dict[sql.Shape | None, list[str]] = {}
         for task in tasks.values():
             groups.setdefault(task.shape, []).append(str(task.predictions))
-        name = next(iter(tasks.values())).checkpoint
         try:
             self._run(sql.load(groups, str(folder)))
             counts = self._run(sql.COUNTS)
         except _UNREADABLE as problem:
             raise _why_not(tasks, str(problem)) from None
-        except duckdb.OutOfMemoryException:
-            raise InputError(
-                "too_large",
-                f"{name}: does not fit into the memory that a checkpoint is given ({MEMORY_LIMIT}, "
-                "MEMORY_LIMIT); land it in parts with --task",
-            ) from None
         for task_name, *count in counts:
             tasks[task_name].count = Count(*count)
 
@@ -129,10 +153,16 @@ class Converter:
 
     def _load_extra(self, task: Task) -> None:
         """Keep the fields that no column has."""
+        piece = task.predictions.with_name("piece-of-predictions.jsonl")
         try:
-            self._run(sql.EXTRA, [task.task, str(task.predictions)])
+            with open(task.predictions, "rb") as stream:
+                while some := stream.readlines(PIECE_BYTES):
+                    piece.write_bytes(b"".join(some))
+                    self._run(sql.EXTRA, [task.task, str(piece)])
         except _UNREADABLE as problem:
             raise _why_not({task.task: task}, str(problem)) from None
+        finally:
+            piece.unlink(missing_ok=True)
 
     def _write_tasks(self, tasks: dict[str, Task], identity: str, path: Path) -> None:
         records = path.with_suffix(".jsonl")
@@ -147,12 +177,13 @@ class Converter:
         records.unlink()
 
     def _copy(self, query: str, path: Path) -> None:
-        try:
-            self._run(
-                f"copy ({query}) to '{path}' (format parquet, compression zstd, parquet_version v2)"
-            )
-        except duckdb.IOException as problem:
-            raise OSError(f"{path.name} cannot be written ({problem})") from None
+        self._run(
+            f"copy ({query}) to '{path}' (format parquet, compression zstd, parquet_version v2)"
+        )
+
+
+def _connect() -> duckdb.DuckDBPyConnection:
+    return duckdb.connect(config={"threads": 1, "memory_limit": MEMORY_LIMIT, "temp_directory": ""})
 
 
 def _identity(unpacked: Unpacked) -> str:
@@ -251,6 +282,12 @@ class Task:
             "member": files.member,
         }
 
+    def check_name(self, known: Collection[str]) -> None:
+        """A name may be written in other ways (`boolq:rc::olmes`), but not be that of another."""
+        named = (self.record["task_name"] or "").partition(":")[0].lower()
+        if named != self.task and named in known:
+            self._refuse("wrong_task", f"its metrics.json is of task {named}")
+
     def check_step(self, step: int) -> None:
         """The models of the release are named after their step: `step1250-unsharded-hf`."""
         revision = self._object("model_config").get("revision")
@@ -277,7 +314,11 @@ class Task:
         if n := count.n_lines - count.n_docs:
             self._refuse("repeated_doc", f"{n} of its predictions repeat a doc_id")
         if n := count.n_fractions:
-            self._refuse("not_an_index", f"{n} of its predictions have an index that is no index")
+            self._refuse(
+                "not_an_index",
+                f"{n} of its predictions have an index, or a count of tokens or characters, that "
+                "is no such number",
+            )
         first = (count.first_task_hash, count.first_model_hash)
         is_one = first == (count.last_task_hash, count.last_model_hash)
         own = (self.record["task_hash"], self.record["model_hash"])
@@ -359,7 +400,12 @@ def _text(value: object) -> str | None:
 
 
 def _number(value: object) -> float | None:
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        return float(value)
+    except OverflowError:  # an integer of more than 300 digits: as JSON has it with an exponent
+        return math.inf if value > 0 else -math.inf
 
 
 def _why_not(tasks: dict[str, Task], said: str) -> InputError:

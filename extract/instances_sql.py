@@ -29,11 +29,12 @@ TOP_LEVEL = {
     "model_hash": "VARCHAR",
 }  # fmt: skip
 # As doubles: DuckDB would round 1.5 for an integer.
+_COUNTS = ("num_tokens", "num_tokens_all", "num_chars")
 METRICS = dict.fromkeys((*INTEGERS, *NUMBERS, *CORR), "DOUBLE")
 CHOICES = {
-    "sum_logits": "DOUBLE", "num_tokens": "BIGINT", "num_tokens_all": "BIGINT",
+    "sum_logits": "DOUBLE", "num_tokens": "DOUBLE", "num_tokens_all": "DOUBLE",
     "is_greedy": "BOOLEAN", "sum_logits_uncond": "DOUBLE", "logits_per_token": "DOUBLE",
-    "logits_per_char": "DOUBLE", "logits_per_byte": "DOUBLE", "num_chars": "BIGINT",
+    "logits_per_char": "DOUBLE", "logits_per_byte": "DOUBLE", "num_chars": "DOUBLE",
 }  # fmt: skip
 
 
@@ -168,12 +169,17 @@ def _questions_of(lines: str, shape: Shape) -> str:
             * abs({c("sum_logits")}) / greatest(abs({metric("logits_per_byte_corr")}), 1e-300)
         """,
     )
+    counts = [c(key) for key in _COUNTS if key in shape.choices]
+    are_counts = " and ".join(
+        ["true", *(f"{count} = floor({count}) and abs({count}) < 2147483648" for count in counts)]
+    )
     # Mostly they are the same to the bit, or to rounding; the rest is for the others.
     is_same = f"""
         {c("logits_per_token")} = {c("sum_logits")} / {c("num_tokens")}
         and {c("logits_per_char")} = {c("sum_logits")} / {c("num_chars")}
         and abs({c("logits_per_byte")} - {BITS} * {c("sum_logits")} / {c("num_chars")})
             <= 1e-12 * abs({c("logits_per_byte")})
+        and {are_counts}
     """
     is_labelled = " and ".join(
         f"{metric(key)} = {of('labelled', key.removesuffix('_corr'))}" for key in CORR
@@ -200,12 +206,16 @@ def _questions_of(lines: str, shape: Shape) -> str:
                 else list_count(list_transform(model_output, lambda c: {c("logits_per_byte")}))
                     = len(model_output)
             end as has_bytes,
+            case
+                when are_same then true
+                else list_bool_and(list_transform(model_output, lambda c: {are_counts}))
+            end as have_counts,
             list_transform(model_output, lambda c: {{
                 'sum_logits': {c("sum_logits")},
                 'sum_logits_uncond': {c("sum_logits_uncond")},
-                'num_tokens': {c("num_tokens")}::integer,
-                'num_tokens_all': {c("num_tokens_all")}::integer,
-                'num_chars': {c("num_chars")}::integer,
+                'num_tokens': try_cast({c("num_tokens")} as integer),
+                'num_tokens_all': try_cast({c("num_tokens_all")} as integer),
+                'num_chars': try_cast({c("num_chars")} as integer),
                 'is_greedy': {c("is_greedy")},
                 'logits_per_byte': case when {is_per_char} then null
                     else {c("logits_per_byte")} end
@@ -259,7 +269,7 @@ COUNTS = f"""
         count(*),
         count(distinct doc_id),
         count(*) filter (doc_id = floor(doc_id) and abs(doc_id) < 9007199254740992),
-        count(*) filter (not ({_IS_INDEX})),
+        count(*) filter (not ({_IS_INDEX} and coalesce(have_counts, true))),
         coalesce(sum(len(choices)), 0)::bigint,
         sum({" + ".join(map(_colons, _TEXTS))})::bigint,
         bool_and(is_complete),

@@ -8,6 +8,7 @@ import io
 import json
 import math
 import multiprocessing
+import os
 import random
 import shutil
 import signal
@@ -37,7 +38,7 @@ from extract_testing import (
 from hub_double import Blob, HubDouble
 from test_simulator_instances import checkpoints_of
 
-from extract import instances, instances_archive
+from extract import instances, instances_archive, instances_convert
 from extract import instances_sql as sql
 from extract.errors import InputError, UsageError
 from extract.huggingface import is_offline
@@ -371,6 +372,33 @@ def test_a_checkpoint_that_is_in_an_archive_twice_lands_once(
     assert keys_of(zone) == {(RECIPE, *KEYS[0]): 66}
 
 
+def copies(zone: LandingZone, folder: Path, *contents: bytes) -> Summary:
+    name = simulator.member_name(RECIPE, *KEYS[0])
+    names = [name, name.replace("seed-2", "Seed-02"), name.replace("150M", "150m")]
+    return land(zone, write_archive(folder, list(zip(names, contents, strict=False))))
+
+
+def test_the_first_copy_of_a_checkpoint_that_can_be_read_lands(
+    zone: LandingZone, tmp_path: Path, checkpoint_files: Callable[..., Files]
+) -> None:
+    """The second was once dropped without a word, also where the first was damaged."""
+    files = checkpoint_files()
+    whole = tar_gz(files.items())
+    for number, damaged in enumerate((whole[:-9], tar_gz(line_cut(files).items()))):
+        found = LandingZone(tmp_path / f"raw-{number}")
+        assert counts(copies(found, tmp_path, damaged, whole, whole)) == (1, 0, 1)
+        assert keys_of(found) == {(RECIPE, *KEYS[0]): 66}
+        check_clean(found)
+    other = tar_gz(changed(files, "piqa", lambda document: document.update(label=0)).items())
+    summary = copies(zone, tmp_path, whole, other, whole)
+    assert counts(summary) == (1, 0, 1)
+    assert reasons(zone) == {"dolma1.7/150M/seed-2/step-1250": "repeated_checkpoint"}
+    assert hashlib.sha256(other).hexdigest()[:8] in summary.messages[0]
+    (sha256,) = {row["tarball_sha256"] for row in rows(zone, "tasks")}
+    assert sha256 == hashlib.sha256(whole).hexdigest()
+    assert counts(copies(zone, tmp_path, whole, other)) == (0, 1, 0)
+
+
 # -- other layouts --------------------------------------------------------------------------------
 
 
@@ -442,6 +470,7 @@ def test_raw_names_of_olmes_land(
                 task = file.removesuffix("-predictions.jsonl")
                 files[f"{folder}/task-{number // 2:03}-{task}-{kind}"] = b"of no interest {"
     files["step-1250/metrics.json"] = b"a summary"
+    files["step-1250/metrics-all.jsonl"] = b'{"task_name": "mmlu"}\n'
     summary = land(zone, write_archive(tmp_path, {KEYS[0]: tar_gz(files.items())}))
     assert counts(summary) == (1, 0, 0), summary.messages
     assert {row["task"] for row in rows(zone, "tasks")} == set(all_tasks())
@@ -660,6 +689,42 @@ def test_differences_from_what_follows_are_measured(
     assert max(corr[0], corr[1], corr[5], corr[6]) < 1e-14
 
 
+def test_other_spellings_of_a_task_are_taken(
+    zone: LandingZone, tmp_path: Path, checkpoint_files: Callable[..., Files]
+) -> None:
+    change = with_metrics("piqa", lambda record: record.update(task_name="PIQA:rc::olmes"))
+    land_changed(zone, tmp_path, change(checkpoint_files()), "piqa")
+    assert "PIQA:rc::olmes" in {row["task_name"] for row in rows(zone, "tasks")}
+
+
+def test_a_time_beyond_every_double_lands(
+    zone: LandingZone, tmp_path: Path, checkpoint_files: Callable[..., Files]
+) -> None:
+    change = with_metrics("piqa", lambda record: record.update(processing_time=10**400))
+    land_changed(zone, tmp_path, change(checkpoint_files()), "piqa")
+    (task,) = [row for row in rows(zone, "tasks") if row["task"] == "piqa"]
+    assert task["processing_time"] == math.inf
+
+
+def test_an_unknown_field_in_the_choices_of_the_largest_task_is_kept(
+    zone: LandingZone, tmp_path: Path
+) -> None:
+    """It once took more memory than there is, and the whole call with it."""
+    made = simulator.checkpoint_files(RECIPE, *KEYS[0])
+    files = {f"step-{KEYS[0][2]}/{name}": content for name, content in made}
+
+    def change(document: dict[str, Any]) -> None:
+        for choice in document["model_output"]:
+            choice["num_bytes"] = choice["num_chars"]
+
+    found = land_changed(zone, tmp_path, changed(files, "hellaswag", change), "hellaswag")
+    assert len(found) == 10_042
+    for row in found:
+        extra = json.loads(row["extra"])["model_output"]
+        assert extra == [{"num_bytes": choice["num_chars"]} for choice in row["choices"]]
+    check_clean(zone)
+
+
 def test_limits_beyond_every_integer_are_kept_to_the_letter(
     zone: LandingZone, tmp_path: Path, checkpoint_files: Callable[..., Files]
 ) -> None:
@@ -765,6 +830,15 @@ BAD_FILES: dict[str, tuple[Callable[[Files], Files], str, str]] = {
         "wrong_step", "step-1251"),
     "a file twice": (
         with_member("step-1250/task-001-boolq-metrics.json", b"{}"), "repeated_file", "boolq"),
+    "metrics.json of another task": (
+        with_metrics("boolq", lambda record: record.update(task_name="piqa::olmes")),
+        "wrong_task", "boolq: its metrics.json is of task piqa"),
+    "a count that is none": (
+        with_document("csqa", lambda document: document["model_output"][0].update(num_tokens=2.7)),
+        "not_an_index", "csqa: 1 of its predictions"),
+    "a count that is too large": (
+        with_document("csqa", lambda document: document["model_output"][1].update(num_chars=2**40)),
+        "not_an_index", "csqa: 1 of its predictions"),
     "a path upwards": (with_member("step-1250/../../evil-metrics.json"), "unsafe_path", "evil"),
     "an absolute path": (with_member("/tmp/evil-metrics.json"), "unsafe_path", "evil"),
 }  # fmt: skip
@@ -835,8 +909,26 @@ def test_an_unsafe_path_outside_is_refused(
     names = ["/dolma1.7/150M/seed-2/step-1250.tar.gz", "../dolma1.7/150M/seed-2/step-1.tar.gz",
              simulator.member_name(RECIPE, *KEYS[0])]  # fmt: skip
     summary = land(zone, write_archive(tmp_path, [(name, inner) for name in names]))
-    assert counts(summary) == (1, 0, 2)
-    assert set(reasons(zone).values()) == {"unsafe_path"}
+    assert counts(summary) == (1, 0, 1)
+    assert reasons(zone) == {names[0]: "unsafe_path"}
+    assert "the first of 2" in summary.messages[0]
+
+
+def test_unsafe_members_are_told_once_and_bounded(
+    zone: LandingZone, tmp_path: Path, checkpoint_files: Callable[..., Files],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """20,000 links once made as many batches."""
+    name = simulator.member_name(RECIPE, *KEYS[1])
+    links = [(a_link(name, "x", tarfile.SYMTYPE), b"")] * 300
+    good = (simulator.member_name(RECIPE, *KEYS[0]), tar_gz(checkpoint_files().items()))
+    path = write_archive(tmp_path, [*links, good])
+    assert counts(land(zone, path)) == (1, 0, 1)
+    assert len(list(zone.manifests("instances"))) == 2
+    monkeypatch.setattr(instances_archive, "MAX_ARCHIVE_MEMBERS", 250)
+    other = LandingZone(tmp_path / "other")
+    assert counts(land(other, path)) == (0, 0, 2)
+    assert reasons(other) == {name: "unsafe_member", path.name: "too_many_members"}
 
 
 def test_an_unknown_task_is_refused_and_the_checkpoint_lands(
@@ -983,6 +1075,174 @@ def test_a_bomb_fills_neither_memory_nor_disk(
     summary = land(other, path)
     assert counts(summary) == (1, 0, 1)
     assert reasons(other) == {path.name: "too_large"}
+
+
+def test_a_checkpoint_that_does_not_fit_into_memory_is_refused(
+    zone: LandingZone, tmp_path: Path, checkpoint_files: Callable[..., Files]
+) -> None:
+    """Lines of 3.8 MB were read, and did not fit when they were written."""
+    clock = random.Random(20_250_412)
+    numbers = iter(range(40))
+
+    def change(document: dict[str, Any]) -> None:
+        document["doc_id"] = next(numbers)
+        document["native_id"] = clock.randbytes(1_900_000).hex()
+
+    files = checkpoint_files()
+    name = "step-1250/piqa-predictions.jsonl"
+    files[name] = b"".join(files[name].splitlines(keepends=True)[:1] * 40)
+    files = with_metrics("piqa", lambda record: record.update(num_instances=40))(files)
+    bad = tar_gz(changed(files, "piqa", change).items())
+    good = tar_gz(checkpoint_files(KEYS[1]).items())
+    assert counts(land(zone, write_archive(tmp_path, {KEYS[0]: bad, KEYS[1]: good}))) == (1, 0, 1)
+    assert set(reasons(zone).values()) == {"too_large"}
+    check_clean(zone)
+
+
+@pytest.mark.parametrize(
+    "broken", ["extract.instances.unpack", "extract.instances_convert.Converter._convert"]
+)
+def test_an_error_that_nobody_thought_of_is_of_one_checkpoint(
+    zone: LandingZone, archive: Path, monkeypatch: pytest.MonkeyPatch, broken: str
+) -> None:
+    module, name = broken.removesuffix("._convert").rsplit(".", 1)
+    owner, name = (
+        (getattr(sys.modules[module], name), "_convert") if broken.endswith("_convert")
+        else (sys.modules[module], name)
+    )  # fmt: skip
+    whole = getattr(owner, name)
+    calls = iter(range(10))
+
+    def fails_once(*arguments: Any) -> Any:
+        if next(calls) == 1:
+            raise RuntimeError("what\nis this")
+        return whole(*arguments)
+
+    monkeypatch.setattr(owner, name, fails_once)
+    summary = land(zone, archive)
+    assert counts(summary) == (3, 0, 1)
+    assert set(reasons(zone).values()) == {"unreadable"}
+    assert "(RuntimeError: what)" in summary.messages[0]
+    check_clean(zone)
+
+
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), MemoryError()])
+def test_what_is_wrong_with_the_machine_is_no_refusal(
+    zone: LandingZone, archive: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    for owner, name in ((instances, "unpack"), (instances_convert.Converter, "_convert")):
+
+        def fails(*_: Any) -> Any:
+            raise error
+
+        with monkeypatch.context() as patch, pytest.raises(type(error)):
+            patch.setattr(owner, name, fails)
+            land(zone, archive)
+        check_clean(zone)
+    assert reasons(zone) == {}
+
+
+def test_pax_headers_are_parsed_by_their_lengths(
+    zone: LandingZone, tmp_path: Path, checkpoint_files: Callable[..., Files]
+) -> None:
+    """A value may look like the next record; a size may be any text."""
+    inner = tar_gz(checkpoint_files().items())
+    expected = {"hello\n20 size=512\n": None, "hello\n20 path=../../x\n": None}
+    for number, value in enumerate(expected):
+        info = tarfile.TarInfo(simulator.member_name(RECIPE, *KEYS[0]))
+        info.pax_headers = {"comment": value}
+        path = write_archive(tmp_path / str(number), [(info, inner)])
+        assert counts(land(LandingZone(tmp_path / f"raw-{number}"), path)) == (1, 0, 0)
+    info = tarfile.TarInfo(simulator.member_name(RECIPE, *KEYS[0]))
+    info.pax_headers = {"size": "1" * 5000}
+    path = write_archive(tmp_path / "size", [(info, inner)])
+    summary = land(zone, path)
+    assert counts(summary) == (0, 0, 1)
+    assert reasons(zone) == {path.name: "broken_tar"} and "size" in summary.messages[0]
+
+
+@pytest.mark.parametrize(
+    "content", [b"9", b"99999 path=x\n", b"4 x\n", b"-9 a=b\n", b"x a=b\n", b"6 a=b\n\n"]
+)
+def test_pax_headers_that_are_none(content: bytes) -> None:
+    with pytest.raises(ValueError):
+        instances_archive._pax(content)
+    assert instances_archive._pax(bytes(9)) == {}
+
+
+def test_what_cannot_be_opened_does_not_stop_other_recipes(
+    zone: LandingZone, archive: Path, tmp_path: Path
+) -> None:
+    """A link that leads nowhere once ended the call, and a pipe made it wait for ever."""
+    source = tmp_path / "source"
+    source.mkdir()
+    shutil.copy(archive, source / archive.name)
+    (source / "c4.tar.gz").symlink_to("/nowhere")
+    os.mkfifo(source / "falcon.tar.gz")
+    (source / "fineweb-pro" / "150M" / "seed-2" / "step-1.tar.gz").mkdir(parents=True)
+    recipes = ["c4", "falcon", "fineweb-pro", RECIPE]
+    summary = land(zone, source, recipes=recipes)
+    assert counts(summary) == (4, 0, 3), summary.messages
+    assert reasons(zone) == {
+        "c4.tar.gz": "unreadable", "falcon.tar.gz": "no_file",
+        "fineweb-pro/150M/seed-2/step-1": "no_file",
+    }  # fmt: skip
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_an_archive_without_permission_does_not_stop_other_recipes(
+    zone: LandingZone, archive: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "c4.tar.gz").touch(mode=0)
+    shutil.copy(archive, tmp_path / archive.name)
+    assert counts(land(zone, tmp_path, recipes=["c4", RECIPE])) == (4, 0, 1)
+    assert reasons(zone) == {"c4.tar.gz": "unreadable"}
+
+
+def test_folders_that_are_named_twice_are_read_once(
+    zone: LandingZone, archive: Path, tmp_path: Path
+) -> None:
+    source = tmp_path / "source"
+    (source / "models").mkdir(parents=True)
+    shutil.copy(archive, source / "models" / archive.name)
+    (tmp_path / "link").symlink_to(source)
+    same = [source, source / "models", source / ".." / "source", tmp_path / "link",
+            source / "models" / archive.name]  # fmt: skip
+    assert counts(land(zone, *same)) == (4, 0, 0)
+    assert counts(land(zone, *same, steps=[99])) == (0, 0, 1)
+
+
+def test_what_follows_the_gzip_stream_is_told(
+    zone: LandingZone, tmp_path: Path, checkpoint_files: Callable[..., Files]
+) -> None:
+    inner = tar_gz(checkpoint_files().items())
+    path = write_archive(tmp_path, {KEYS[0]: inner + b"xx", KEYS[1]: inner + bytes(700)})
+    path.write_bytes(path.read_bytes() + b"xx")
+    summary = land(zone, path, steps=[1250])
+    assert [message.partition(" gzip")[0] for message in summary.messages] == [
+        f"{path.name}: {simulator.member_name(RECIPE, *KEYS[0])}: something follows the end of its",
+        f"{path.name}: something follows the end of its",
+    ]
+    assert set(reasons(zone).values()) == {"trailing_data"}
+
+
+def test_gzip_is_read_in_pieces_of_any_size() -> None:
+    content = random.Random(1).randbytes(3000)
+    pieces = [bytes([byte]) for byte in gzip.compress(content) + gzip.compress(content) + bytes(9)]
+
+    class Trickle:
+        def read(self, _size: int, /) -> bytes:
+            return pieces.pop(0) if pieces else b""
+
+    stream = instances_archive.Gunzip(Trickle(), "a", InputError)
+    assert b"".join(iter(lambda: stream.read(100), b"")) == content * 2
+
+
+def test_an_archive_without_checkpoints_is_told(zone: LandingZone, tmp_path: Path) -> None:
+    summary = land(zone, write_archive(tmp_path, []))
+    assert summary.messages == [
+        f"{RECIPE}: has no checkpoint at all; get it again from its publisher"
+    ]
 
 
 def test_a_source_without_the_recipe_is_refused(
@@ -1275,6 +1535,58 @@ def test_what_was_refused_is_told_again_without_a_download(
     assert summary_of(again)["refused"] == 1 and "earlier call" in again.stderr
 
 
+def test_what_has_landed_since_a_refusal_is_not_told(
+    hub: HubDouble, zone: LandingZone, checkpoint_files: Callable[..., Files], tmp_path: Path
+) -> None:
+    """The exit code once stayed 1 for ever."""
+    files = {key: checkpoint_files(key) for key in KEYS[:3]}
+    inner = {key: tar_gz(files[key].items()) for key in KEYS[:3]}
+    inner[KEYS[0]] = tar_gz(without("/piqa-metrics.json")(files[KEYS[0]]).items())
+    inner[KEYS[1]] = tar_gz((files[KEYS[1]] | {"step-2500/gsm8k-metrics.json": b"{}"}).items())
+    members = [(simulator.member_name(RECIPE, *key), content) for key, content in inner.items()]
+    link = a_link(simulator.member_name(RECIPE, *KEYS[3]), "x", tarfile.SYMTYPE)
+    path = write_archive(tmp_path, [*members, (link, b""), ("dolma1.7/README.md", b"")])
+    hub.repo(REPO_ID).commit({f"models/{RECIPE}.tar.gz": path.read_bytes()}, sha=REVISION)
+
+    def call(*arguments: str | Path) -> tuple[int, int, int]:
+        hub.requests.clear()
+        result = command(hub, zone, RECIPE, *arguments)
+        assert result.returncode == bool(summary_of(result)["refused"]), result.stderr
+        return (
+            summary_of(result)["checkpoints"], summary_of(result)["refused"],
+            len(hub.asked("cdn GET")),
+        )  # fmt: skip
+
+    assert call() == (2, 4, 1)  # piqa, gsm8k, the link, README.md
+    assert call() == (0, 3, 0)
+    # What is not asked for is not told.
+    assert call("--seed", "14") == (0, 0, 0)
+    assert call("--step", "2500", "--task", "boolq") == (0, 0, 0)
+    for _ in range(2):
+        assert call("--step", "99") == (0, 1, 0)
+        assert call("--seed", "14", "--step", "2500") == (0, 1, 0)
+    # Without the damaged task it may land, so it is fetched again, once; what else is wrong with
+    # the archive is told whenever it is read.
+    asked = ["--params", "150M", "--step", "1250", "--seed", "2"]
+    assert call(*asked, "--task", "boolq") == (1, 2, 1)
+    assert call(*asked, "--task", "boolq") == (0, 0, 0)
+    assert call(*asked) == (0, 3, 1)
+    assert call(*asked) == (0, 1, 0)
+    mended = {KEYS[0]: tar_gz(files[KEYS[0]].items()),
+              KEYS[3]: tar_gz(checkpoint_files(KEYS[3]).items())}  # fmt: skip
+    assert call("--source", write_archive(tmp_path / "mended", mended)) == (2, 0, 0)
+    assert call(*asked) == (0, 0, 0)
+    assert call("--params", "4M") == (0, 0, 0)
+    assert call() == (0, 1, 0)  # gsm8k
+    assert call("--task", "piqa") == (0, 0, 0)
+
+
+def test_a_tarball_that_is_kept_stays(hub: HubDouble, zone: LandingZone) -> None:
+    for arguments in (["--keep-tarballs"], [], ["--step", "2500"]):
+        assert command(hub, zone, RECIPE, *arguments).returncode == 0
+        assert list((zone.root / "_downloads").rglob("*.tar.gz"))
+
+
 def test_a_download_with_another_checksum_is_refused(
     hub: HubDouble, zone: LandingZone, archive: Path
 ) -> None:
@@ -1362,6 +1674,13 @@ def test_recipes_by_every_name(tmp_path: Path) -> None:
     assert len(Request.of(["all"]).recipes) == 25
     result = cli("instances", "c5", "--raw-dir", tmp_path / "raw")
     assert result.returncode == 2 and "'c4'" in result.stderr
+    assert not (tmp_path / "raw").exists()
+
+
+def test_keep_tarballs_is_about_downloads(tmp_path: Path) -> None:
+    result = cli("instances", RECIPE, "--source", tmp_path, "--keep-tarballs", "--raw-dir",
+                 tmp_path / "raw")  # fmt: skip
+    assert result.returncode == 2 and "--keep-tarballs" in result.stderr
     assert not (tmp_path / "raw").exists()
 
 
