@@ -16,7 +16,7 @@
 {%- for metric in instance_accuracies() -%}
     {%- do checks.append((
         'mean_' ~ metric,
-        'if(recomputed.has_choices, '
+        'if(recomputed.' ~ metric ~ ' is not null, '
             ~ parse_metric("(evaluations.metrics ->> '$." ~ metric ~ "')") ~ ', null)',
         'recomputed.' ~ metric,
         '1e-9'
@@ -49,7 +49,6 @@ recomputed as (
     select
         questions.predictions_sha256,
         count(*) as n_questions,
-        coalesce(max(questions.n_choices), 0) > 0 as has_choices,
         max(questions.identity_error) filter (where questions.n_choices > 0) as identity_error,
         max(questions.corr_error) filter (where questions.n_choices > 0) as corr_error,
         {%- for metric in instance_accuracies() %}
