@@ -279,8 +279,6 @@ def test_files_have_the_types_that_the_models_expect(zone: LandingZone, archive:
     for kind in ("tasks", "questions"):
         (path,) = parquet(zone, kind)
         expected = ROOT / "models" / "base" / "instances" / "empty" / f"{kind}.parquet"
-        if not expected.is_file():
-            pytest.skip("the models of this source are not here")
         described = [
             duckdb.execute(
                 f"select column_name, column_type from (describe from read_parquet('{file}', "
@@ -1187,16 +1185,6 @@ def test_what_cannot_be_opened_does_not_stop_other_recipes(
         "c4.tar.gz": "unreadable", "falcon.tar.gz": "no_file",
         "fineweb-pro/150M/seed-2/step-1": "no_file",
     }  # fmt: skip
-
-
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_an_archive_without_permission_does_not_stop_other_recipes(
-    zone: LandingZone, archive: Path, tmp_path: Path
-) -> None:
-    (tmp_path / "c4.tar.gz").touch(mode=0)
-    shutil.copy(archive, tmp_path / archive.name)
-    assert counts(land(zone, tmp_path, recipes=["c4", RECIPE])) == (4, 0, 1)
-    assert reasons(zone) == {"c4.tar.gz": "unreadable"}
 
 
 def test_folders_that_are_named_twice_are_read_once(
