@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Protocol
+from typing import Annotated
 
 import typer
 
@@ -19,6 +19,7 @@ from extract import wandb_files as wandb_files_module
 from extract.errors import ExtractError, UsageError
 from extract.landing import LandingZone
 from extract.privacy import Pseudonymiser
+from extract.summary import CallSummary
 
 DEFAULT_RAW_DIR = Path("data/raw")
 DEMO_RAW_DIR = Path("data/demo/raw")
@@ -65,16 +66,7 @@ def exit_codes() -> Iterator[None]:
         raise typer.Exit(1) from None
 
 
-class Summary(Protocol):
-    """What a command did."""
-
-    refused: int
-    messages: list[str]
-
-    def as_json(self) -> str: ...
-
-
-def _end(summary: Summary) -> None:
+def _end(summary: CallSummary) -> None:
     """Tell what was refused, then what landed."""
     for message in summary.messages:
         print(f"refused: {message}", file=sys.stderr)

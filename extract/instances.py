@@ -1,7 +1,7 @@
 """`instances`: question-level results, from the Hugging Face hub or from files on disk.
 
 A checkpoint of a recipe is one batch: all of its tasks that are asked for land, or none. A thread
-reads them, two convert them (zlib and DuckDB let go of the interpreter), and the caller's commits
+reads them, two convert them (ISA-L and DuckDB let go of the interpreter), and the caller's commits
 them. At most ``MAX_ON_DISK`` are unpacked at once, whatever the size of an archive.
 
 Each recipe has its own lock, batches and downloads: two calls with two recipes, also on two
@@ -10,7 +10,6 @@ machines that share the zone, have nothing to do with each other.
 
 from __future__ import annotations
 
-import json
 import os
 import queue
 import shutil
@@ -41,6 +40,7 @@ from extract.instances_convert import Converted, Converter
 from extract.instances_landed import SOURCE, Contents, Landed
 from extract.instances_request import Request, all_tasks
 from extract.landing import Batch, LandingZone, Outcome
+from extract.summary import CallSummary
 
 REPO_ID = "allenai/DataDecide-eval-instances"
 REVISION = "23f3b2e186ca6c39026e3efa00e4af397680c075"
@@ -56,13 +56,14 @@ _N_SUGGESTIONS = 3
 
 
 @dataclass
-class Summary:
+class Summary(CallSummary):
     """What a call did; printed as one line of JSON.
 
     ``checkpoints``, ``tasks``, ``questions`` and ``bytes`` have landed in this call; ``refused``
     counts the checkpoints, tasks and archives, or parts of them, that have not.
     """
 
+    command = "instances"
     checkpoints: int = 0
     already_landed: int = 0
     tasks: int = 0
@@ -71,10 +72,6 @@ class Summary:
     downloaded_bytes: int = 0
     refused: int = 0
     messages: list[str] = field(default_factory=list)
-
-    def as_json(self) -> str:
-        record = {name: value for name, value in vars(self).items() if name != "messages"}
-        return json.dumps({"command": "instances"} | record)
 
 
 def land(

@@ -32,6 +32,7 @@ from extract.posttrain_files import find as find_directories
 from extract.posttrain_files import records as records_of
 from extract.posttrain_predictions import Converter
 from extract.privacy import Pseudonymiser, evaluation_names, home_names
+from extract.summary import CallSummary
 from extract.wandb_files import landed_batches
 
 SOURCE = "posttrain"
@@ -57,23 +58,20 @@ class _ChangedError(Exception):
 
 
 @dataclass
-class Summary:
+class Summary(CallSummary):
     """What a call did; printed as one line of JSON.
 
     ``directories``, ``records`` and ``questions`` have landed in this call; ``refused`` counts
     what has not, that of directories that had landed before included.
     """
 
+    command = "posttrain"
     directories: int = 0
     already_landed: int = 0
     records: int = 0
     questions: int = 0
     refused: int = 0
     messages: list[str] = field(default_factory=list)
-
-    def as_json(self) -> str:
-        record = {name: value for name, value in vars(self).items() if name != "messages"}
-        return json.dumps({"command": "posttrain"} | record)
 
 
 def land(

@@ -8,7 +8,6 @@ pinned commits that have landed sends no request at all: the batch keeps the hub
 from __future__ import annotations
 
 import itertools
-import json
 import re
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -23,6 +22,7 @@ from extract.huggingface import HubFile
 from extract.inputs import PARQUET_MAGIC, magic
 from extract.landing import Batch, LandedFile, LandingZone, Outcome, file_sha256, utc_now
 from extract.pretrain_tables import Table
+from extract.summary import CallSummary
 
 SOURCE = "huggingface"
 GB = 10**9
@@ -71,13 +71,14 @@ SPLITS = tuple(dict.fromkeys(split for dataset in DATASETS for split in dataset.
 
 
 @dataclass
-class Summary:
+class Summary(CallSummary):
     """What a call did; printed as one line of JSON.
 
     ``files``, ``rows`` and ``bytes`` have landed in this call; ``refused`` counts the files, and
     whole datasets, that are missing.
     """
 
+    command = "pretrain"
     files: int = 0
     already_landed: int = 0
     rows: int = 0
@@ -85,10 +86,6 @@ class Summary:
     downloaded_bytes: int = 0
     refused: int = 0
     messages: list[str] = field(default_factory=list)
-
-    def as_json(self) -> str:
-        record = {name: value for name, value in vars(self).items() if name != "messages"}
-        return json.dumps({"command": "pretrain"} | record)
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from extract.errors import InputError, UsageError
 from extract.inputs import PARQUET_MAGIC, lines, magic
 from extract.landing import Batch, LandingZone, Manifest, Outcome, dump_json, file_sha256
 from extract.privacy import Pseudonymiser
+from extract.summary import CallSummary
 from extract.wandb_log import MAGIC as WANDB_MAGIC
 from extract.wandb_records import HistoryRecord, RunRecord, parts, record_of, run_line
 
@@ -45,23 +46,20 @@ class ExportInput:
 
 
 @dataclass
-class Summary:
+class Summary(CallSummary):
     """What a call did; printed as one line of JSON.
 
     ``runs`` and ``history_rows`` have landed in this call; ``refused`` counts the items that are
     missing, those of inputs that had landed before included.
     """
 
+    command = "wandb-files"
     inputs: int = 0
     already_landed: int = 0
     runs: int = 0
     history_rows: int = 0
     refused: int = 0
     messages: list[str] = field(default_factory=list)
-
-    def as_json(self) -> str:
-        record = {name: value for name, value in vars(self).items() if name != "messages"}
-        return json.dumps({"command": "wandb-files"} | record)
 
 
 def find_inputs(

@@ -101,9 +101,7 @@ by_checkpoint as (
         cast({{ recomputed }} as double) as recomputed,
         abs(reported - recomputed) as abs_diff,
         cast({{ tolerance }} as double) as tolerance,
-        case
-            when reported is not null then coalesce(abs_diff <= tolerance, false)
-        end as is_ok
+        {{ is_reconciled() }} as is_ok
 
     from checks
     {{ 'union all by name' if not loop.last }}

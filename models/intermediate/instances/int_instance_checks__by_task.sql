@@ -80,16 +80,7 @@ verdicts as (
         tasks.seed,
         tasks.step,
         tasks.task,
-        unnest([
-            {%- for name, reported, recomputed, tolerance in checks %}
-            struct_pack(
-                check_name := '{{ name }}',
-                reported := cast({{ reported }} as double),
-                recomputed := cast({{ recomputed }} as double),
-                tolerance := cast({{ tolerance }} as double)
-            ){{ ',' if not loop.last }}
-            {%- endfor %}
-        ], recursive := true)
+        {{ verdicts(checks) }}
 
     from tasks
 
@@ -108,10 +99,7 @@ by_task as (
         verdicts.recomputed,
         abs(verdicts.reported - verdicts.recomputed) as abs_diff,
         verdicts.tolerance,
-        case
-            when verdicts.reported is not null
-                then coalesce(abs_diff <= verdicts.tolerance, false)
-        end as is_ok
+        {{ is_reconciled() }} as is_ok
 
     from verdicts
 

@@ -69,16 +69,7 @@ verdicts as (
         predictions.task,
         predictions.is_newest,
         evaluations.evaluation_id,
-        unnest([
-            {%- for name, reported, recomputed, tolerance in checks %}
-            struct_pack(
-                check_name := '{{ name }}',
-                reported := cast({{ reported }} as double),
-                recomputed := cast({{ recomputed }} as double),
-                tolerance := cast({{ tolerance }} as double)
-            ){{ ',' if not loop.last }}
-            {%- endfor %}
-        ]) as verdict
+        {{ verdicts(checks) }}
 
     from predictions
     inner join recomputed on predictions.predictions_sha256 = recomputed.predictions_sha256
@@ -89,17 +80,9 @@ verdicts as (
 compared as (
 
     select
-        verdicts.* exclude (verdict),
-        verdicts.verdict.check_name,
-        verdicts.verdict.reported,
-        verdicts.verdict.recomputed,
-        verdicts.verdict.tolerance,
-        abs(verdicts.verdict.reported - verdicts.verdict.recomputed) as abs_diff,
-        -- What is reported has to be recomputable; where nothing is, there is no verdict.
-        case
-            when verdicts.verdict.reported is not null
-                then coalesce(abs_diff <= verdicts.verdict.tolerance, false)
-        end as is_ok
+        verdicts.*,
+        abs(verdicts.reported - verdicts.recomputed) as abs_diff,
+        {{ is_reconciled() }} as is_ok
 
     from verdicts
 

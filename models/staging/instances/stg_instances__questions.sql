@@ -27,16 +27,7 @@ questions as (
         landed.choices,
         landed.has_bytes,
 
-        ----------  as the evaluator had it
-        {%- for form in ['raw', 'per_token', 'per_char', 'per_byte', 'uncond'] %}
-        landed.predicted_index_{{ form }} as stored_predicted_index_{{ form }},
-        landed.acc_{{ form }} as stored_acc_{{ form }},
-        {%- endfor %}
-        landed.correct_choice as stored_correct_choice,
-        landed.no_answer as stored_no_answer,
-        landed.corr_error,
-        landed.identity_error,
-        landed.extra,
+        {{ stored_answers() }}
 
         ----------  provenance
         landed._source_file,
