@@ -18,7 +18,7 @@ from pathlib import Path
 from bench.measure import Cost, Ratio, run_tree
 from bench.warehouse import KEY, ROOT
 
-DOUBLE = ROOT / "tests" / "python" / "wandb_double.py"
+DOUBLE = ROOT / "tests" / "python" / "wandb" / "double.py"
 PROJECT = "ml-moe/bench"
 API_KEY = "0123456789abcdef" * 2 + "01234567"  # the double's
 ROWS = 500

@@ -15,11 +15,11 @@ import typer
 
 from extract import console
 from extract import status as status_module
-from extract import wandb_files as wandb_files_module
 from extract.errors import ExtractError, UsageError
-from extract.landing import LandingZone
-from extract.privacy import Pseudonymiser
+from extract.landing.privacy import Pseudonymiser
+from extract.landing.zone import LandingZone
 from extract.summary import CallSummary
+from extract.wandb import files as wandb_files_module
 
 DEFAULT_RAW_DIR = Path("data/raw")
 DEMO_RAW_DIR = Path("data/demo/raw")
@@ -219,9 +219,9 @@ def wandb(
 
         python -m extract wandb ml-moe/ft-scaling --state finished --tag 150M --dry-run
     """
-    from extract import wandb_live  # with the wandb client, which is slow to import
-    from extract.wandb_client import Client, Selection, exit_soon
-    from extract.wandb_plan import Options
+    from extract.wandb import live as wandb_live  # with the wandb client, which is slow to import
+    from extract.wandb.client import Client, Selection, exit_soon
+    from extract.wandb.plan import Options
 
     with exit_codes():
         paths = [_project_path(project) for project in projects]
@@ -341,7 +341,7 @@ def pretrain(
 
         python -m extract pretrain --source ~/downloads/datadecide
     """
-    from extract import pretrain as pretrain_module  # DuckDB, and soon the hub's client
+    from extract.huggingface import pretrain as pretrain_module  # DuckDB, and soon the hub's client
 
     with exit_codes():
         request = pretrain_module.Request.of(dataset or (), split or (), revision or ())
@@ -414,7 +414,7 @@ def instances(
 
         python -m extract instances all --source ~/downloads/eval-instances --task mmlu
     """
-    from extract import instances as instances_module  # DuckDB, and soon the hub's client
+    from extract.instances import pipeline as instances_module  # DuckDB, and soon the hub's client
 
     with exit_codes():
         if source and keep_tarballs:
@@ -460,7 +460,7 @@ def posttrain(
 
         python -m extract posttrain ~/dumps/2025-03-02_posttrain ~/dumps/2025-06-01_posttrain
     """
-    from extract import posttrain as posttrain_module  # DuckDB
+    from extract.posttrain import pipeline as posttrain_module  # DuckDB
 
     with exit_codes():
         pseudonymiser = Pseudonymiser.from_environment(keep_personal=keep_personal)
@@ -498,7 +498,9 @@ def demo(
 
         python -m extract demo
     """
-    from extract import demo as demo_module  # the simulator is not needed by other commands
+    from extract.simulator import (
+        demo as demo_module,  # the simulator is not needed by other commands
+    )
 
     with exit_codes():
         zone = LandingZone(raw_dir)

@@ -18,7 +18,7 @@ from rich.progress import (
 from rich.table import Table
 
 if TYPE_CHECKING:
-    from extract.wandb_summary import Status, Summary
+    from extract.wandb.summary import Status, Summary
 
 
 @contextmanager

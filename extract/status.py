@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, TextIO
 
-from extract.landing import DOWNLOADS, LandingZone
+from extract.landing.zone import DOWNLOADS, LandingZone
 
 
 def summarise(zone: LandingZone) -> list[dict[str, Any]]:

@@ -22,7 +22,7 @@ from typing import Any
 
 import duckdb
 
-from extract.pretrain_tables import PERPLEXITY_SETS
+from extract.huggingface.pretrain_tables import PERPLEXITY_SETS
 
 SEEDS_FOLDER = Path(__file__).resolve().parents[2] / "seeds"
 

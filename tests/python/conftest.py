@@ -1,18 +1,14 @@
-"""Fixtures of the tests of the extractors; what they share beside is in extract_testing.py.
-
-(It cannot stand here: the tests of the warehouse have a conftest of their own, and only one module
-can be imported by that name.)
-"""
+"""Fixtures of the tests of the extractors; what they share beside is in testing.py."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import pytest
-from extract_testing import KEY, ROOT
 
-from extract.landing import LandingZone
-from extract.privacy import Pseudonymiser
+from extract.landing.privacy import Pseudonymiser
+from extract.landing.zone import LandingZone
+from tests.python.testing import KEY, ROOT
 
 
 @pytest.fixture

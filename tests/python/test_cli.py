@@ -7,7 +7,10 @@ import os
 from pathlib import Path
 
 import pytest
-from extract_testing import (
+
+import extract
+from extract.landing.zone import LandingZone
+from tests.python.testing import (
     ROOT,
     a_row,
     a_run,
@@ -19,9 +22,6 @@ from extract_testing import (
     summary_of,
     write_jsonl,
 )
-
-import extract
-from extract.landing import LandingZone
 
 COMMANDS = ("wandb-files", "pretrain", "instances", "posttrain", "demo", "status")
 

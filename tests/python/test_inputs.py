@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 import zstandard
-from extract_testing import a_row, peak_memory, write_jsonl
 
 from extract import inputs
 from extract.errors import InputError
 from extract.inputs import Line, lines
+from tests.python.testing import a_row, peak_memory, write_jsonl
 
 
 def zstd(content: bytes) -> bytes:

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from harness import SAMPLE, Warehouse, write_jsonl
+
+from tests.python.warehouse.harness import SAMPLE, Warehouse, write_jsonl
 
 
 @pytest.fixture

@@ -16,7 +16,11 @@ from typing import Any
 
 import duckdb
 import pytest
-from harness import (
+
+from extract.simulator import instances as simulator
+from extract.simulator import pretrain
+from extract.simulator.instances import SimulatedTask, all_tasks, arithmetic
+from tests.python.warehouse.harness import (
     INSTANCE_MARTS,
     INSTANCES_ONLY,
     ROOT,
@@ -24,10 +28,6 @@ from harness import (
     Warehouse,
     assert_same_marts,
 )
-
-from extract.simulator import instances as simulator
-from extract.simulator import pretrain
-from extract.simulator.instances import SimulatedTask, all_tasks, arithmetic
 
 NewWarehouse = Callable[[str], Warehouse]
 Document = dict[str, Any]

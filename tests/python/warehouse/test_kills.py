@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from harness import ROOT, WITHOUT_TESTS, Warehouse, assert_same_marts
+from tests.python.warehouse.harness import ROOT, WITHOUT_TESTS, Warehouse, assert_same_marts
 
 KILLS = 20
 # The moments are spread over the time the command takes undisturbed, which is measured first.

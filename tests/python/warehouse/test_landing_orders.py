@@ -8,7 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import zstandard
-from harness import Warehouse, assert_same_marts, write_jsonl
+
+from tests.python.warehouse.harness import Warehouse, assert_same_marts, write_jsonl
 
 NewWarehouse = Callable[[str], Warehouse]
 

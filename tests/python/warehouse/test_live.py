@@ -14,22 +14,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from extract_testing import a_row, write_jsonl
-from extract_testing import a_run as an_exported_run
-from harness import PSEUDONYM_KEY, ROOT, RUN_MARTS, WITHOUT_TESTS, Warehouse
-from wandb_double import FakeRun, Fault, Row, WandbDouble
-from wandb_live_testing import PATH, PERSONAL_METADATA, Live, a_run, faulty, rows
 
-from extract.privacy import KEY_VARIABLE
+from extract.landing.privacy import KEY_VARIABLE
 from extract.simulator.wandb import SimulatedRun, simulate_runs
+from tests.python.testing import a_row, write_jsonl
+from tests.python.testing import a_run as an_exported_run
+from tests.python.wandb.double import FakeRun, Fault, Row, WandbDouble
+from tests.python.wandb.live_testing import PATH, PERSONAL_METADATA, Live, a_run, faulty, rows
+from tests.python.warehouse.harness import PSEUDONYM_KEY, ROOT, RUN_MARTS, WITHOUT_TESTS, Warehouse
 
 RUNS = 120  # as in `simulated_export`
 KILLS = 20
 SEED = 20251121
 # What a call does, with a checkpoint after nearly every run instead of every ten seconds.
 IMPATIENT = """
-import extract.wandb_live
-extract.wandb_live.CHECKPOINT_S = 0.05
+import extract.wandb.live
+extract.wandb.live.CHECKPOINT_S = 0.05
 from extract.cli import app
 app()
 """

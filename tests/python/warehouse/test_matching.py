@@ -6,7 +6,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from harness import Warehouse
+
+from tests.python.warehouse.harness import Warehouse
 
 
 @pytest.fixture(scope="module")

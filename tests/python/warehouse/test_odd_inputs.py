@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from harness import RUN_MARTS, Warehouse, write_jsonl
+from tests.python.warehouse.harness import RUN_MARTS, Warehouse, write_jsonl
 
 MATCHED = "250912-172812_match_150M_c4_finetune_{}_DD-d17-530M-6250-2"
 

@@ -6,8 +6,14 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-from harness import Warehouse, assert_same_marts
-from offline_testing import exit_record, row_record, run_client, run_record, write_log
+from tests.python.wandb.offline_testing import (
+    exit_record,
+    row_record,
+    run_client,
+    run_record,
+    write_log,
+)
+from tests.python.warehouse.harness import Warehouse, assert_same_marts
 
 RUN_ID = "2025_08_30-16_54_48_test_DD-dolma1_7-4M_Ft_--learning_rate=5e-05"
 SCRIPT = f"""

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from harness import Warehouse, assert_same_marts
 
 from extract.simulator import instances as simulated_instances
 from extract.simulator.posttrain import JUDGED, MODELS, NEWER, OLDER, SUITE, TASKS, write
+from tests.python.warehouse.harness import Warehouse, assert_same_marts
 
 NewWarehouse = Callable[[str], Warehouse]
 

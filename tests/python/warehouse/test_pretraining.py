@@ -16,10 +16,17 @@ from typing import Any
 
 import duckdb
 import pytest
-from harness import PRETRAIN_MARTS, PRETRAIN_ONLY, ROOT, WITHOUT_TESTS, Warehouse, assert_same_marts
 
-from extract.pretrain_tables import PERPLEXITY_SETS
+from extract.huggingface.pretrain_tables import PERPLEXITY_SETS
 from extract.simulator.pretrain import Written, write
+from tests.python.warehouse.harness import (
+    PRETRAIN_MARTS,
+    PRETRAIN_ONLY,
+    ROOT,
+    WITHOUT_TESTS,
+    Warehouse,
+    assert_same_marts,
+)
 
 NewWarehouse = Callable[[str], Warehouse]
 Key = tuple[str, str, str, int]

@@ -12,8 +12,9 @@ import duckdb
 import pytest
 import yaml
 from dbt.jsonschemas.jsonschemas import project_schema, resources_schema
-from harness import ROOT, Warehouse
 from jsonschema import Draft7Validator, ValidationError
+
+from tests.python.warehouse.harness import ROOT, Warehouse
 
 RESOURCE_FILES = sorted(
     path

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from harness import Warehouse, write_jsonl
+
+from tests.python.warehouse.harness import Warehouse, write_jsonl
 
 FT1 = "2025_08_21-08_24_43_test_finetune_DD-dolma1_7-4M_main_1Mtx1_--learning_rate=5e-07"
 DPO2 = (

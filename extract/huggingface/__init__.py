@@ -1,0 +1,1 @@
+"""The Hugging Face hub, and the published pretraining results."""

@@ -1,0 +1,1 @@
+"""Question-level results of the published checkpoints."""

@@ -1,0 +1,1 @@
+"""What every source of OLMES predictions shares: their conversion to Parquet."""

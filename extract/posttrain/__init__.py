@@ -1,0 +1,1 @@
+"""OLMES results of trained models, from disk."""

@@ -1,0 +1,1 @@
+"""Weights & Biases: exports on disk, offline runs, and the live API."""
