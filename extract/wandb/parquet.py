@@ -9,7 +9,7 @@ columns of its own. History is one row per logged step, or one per run with a li
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,16 +28,6 @@ def component_of(path: Path) -> str | None:
     if stem == path.name or "runs" not in stem:
         return None
     return next((name for name in RUN_PAYLOADS if stem.endswith(f"_{name}")), None)
-
-
-def exports(paths: Iterable[Path]) -> list[tuple[Path, ...]]:
-    """The files, those together that are the components of one export and its base table."""
-    found: dict[Path, set[Path]] = {}
-    for path in paths:
-        component = component_of(path)
-        base = path.with_name(path.name.removesuffix(f"_{component}.parquet") + ".parquet")
-        found.setdefault(base if component else path, set()).add(path)
-    return [tuple(sorted(group)) for group in found.values()]
 
 
 def documents(paths: Sequence[Path]) -> Iterator[tuple[int, Any] | InputError]:
