@@ -85,22 +85,33 @@ def wandb_files(
     project: Annotated[
         str | None, typer.Option(help="Project of records that do not name theirs.")
     ] = None,
+    run: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ENTITY/PROJECT/ID", help="Run of history that does not name its own."
+        ),
+    ] = None,
     keep_personal: KeepPersonal = False,
 ) -> None:
     """Land existing W&B exports and offline runs.
 
-    Recognised by content; of the first three one JSON document a line, plain, `.gz` or `.zst`:
+    Recognised by content, as JSON Lines, JSON arrays, CSV or Parquet, plain or compressed (`.gz`,
+    `.zst`, `.xz`, `.bz2`):
 
     * flat run records (config, summary, ... as objects or as JSON text)
 
     * `{"run": {...}, "exported_at": ...}` snapshots and raw extracts (`raw_run`)
 
-    * history rows, one a line, one array a line, or one run a line with its list
+    * history rows: `run.history()` or `run.scan_history()` as they are, one row a line, one array
+    a line, or one run a line with its list
 
-    * Parquet component files of dr_wandb 0.1 and 0.2
+    * `*.runhistory.parquet` of W&B's client, and component files of dr_wandb 0.1 and 0.2
 
     * run directories of W&B (`offline-run-*`, `run-*`, or the folder `wandb` of all) and their
     `.wandb` files; a run that crashed lands up to its end
+
+    History that does not say of which run is that of `--run`, of the run that its file names
+    elsewhere, or of the run that its file is named after (`RUN_ID.csv`).
 
     An input that has landed before is not landed again. Personal data is replaced by a keyed
     hash; set DATADECIDE_PSEUDONYM_KEY first.
@@ -108,6 +119,8 @@ def wandb_files(
     Examples:
 
         python -m extract wandb-files exports/ft-scaling/
+
+        python -m extract wandb-files history.csv --run ml-moe/ft-scaling/x0abc123
 
         python -m extract wandb-files runs.jsonl.gz history.jsonl.gz --raw-dir /data/raw
 
@@ -122,8 +135,11 @@ def wandb_files(
                 pseudonymiser,
                 entity=entity,
                 project=project,
+                run=run,
                 report=report,
             )
+    for note in summary.notes:
+        print(f"note: {note}", file=sys.stderr)
     if untold := summary.refused - len(summary.messages):
         summary.messages.append(f"{untold} more; see staging.stg_wandb__outcomes")
     _end(summary)
