@@ -296,9 +296,12 @@ class Client:
         doing = f"reading the history of {listed.record.fields['run_id']}"
         with _translated(doing):
             last_step = listed.last_step
-            if last_step is None or one_page:  # what the listing told may be late
-                last_step = max(last_step or 0, listed.handle.lastHistoryStep)
-        stop = last_step + 1 if max_step is None else min(max_step, last_step + 1)
+            if last_step is None:
+                last_step = listed.handle.lastHistoryStep
+        stop = last_step + 1
+        if one_page:  # which also reaches beyond what was told of the last step: that may be late
+            stop = max(stop, min_step + MAX_PAGE_STEPS)
+        stop = stop if max_step is None else min(max_step, stop)
         rows_per_page = max(100, VALUES_PER_PAGE // (listed.n_history_keys + 3))
         span = max(1, stop - min_step)
         rows_expected = max(1, listed.history_line_count or span)
