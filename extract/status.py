@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any, TextIO
 
-from extract.landing.zone import DOWNLOADS, LandingZone
+from extract.landing.layout import DOWNLOADS
+from extract.landing.zone import LandingZone
 
 
 def summarise(zone: LandingZone) -> list[dict[str, Any]]:

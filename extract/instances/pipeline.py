@@ -38,7 +38,9 @@ from extract.instances.archive import (
 )
 from extract.instances.landed import SOURCE, Contents, Landed
 from extract.instances.request import Request, all_tasks
-from extract.landing.zone import Batch, LandingZone, Outcome
+from extract.landing.batch import Batch
+from extract.landing.manifest import Outcome
+from extract.landing.zone import LandingZone
 from extract.olmes.convert import Converted, Converter
 from extract.summary import CallSummary
 

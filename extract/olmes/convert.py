@@ -19,7 +19,7 @@ import duckdb
 from extract.errors import InputError
 from extract.inputs import lines
 from extract.instances.archive import TaskFiles, Unpacked, unexpected
-from extract.landing.zone import dump_json
+from extract.landing.encoding import dump_json
 from extract.olmes import sql
 
 # A checkpoint of 60 MB takes 150 MB; there are two at once.

@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from extract.errors import ExtractError, UsageError
-from extract.landing.zone import utc_now
+from extract.landing.manifest import utc_now
 from extract.wandb.records import RunRecord, record_of
 
 Result = TypeVar("Result")

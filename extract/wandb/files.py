@@ -16,9 +16,11 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
-from extract.errors import FileError, InputError, UsageError
+from extract.errors import FileError, InputError
+from extract.landing.encoding import file_sha256
+from extract.landing.manifest import Manifest, Outcome
 from extract.landing.privacy import Pseudonymiser
-from extract.landing.zone import LandingZone, Manifest, Outcome, file_sha256
+from extract.landing.zone import LandingZone, landed_batches
 from extract.summary import CallSummary
 from extract.wandb.found import ExportInput, NotAnExport, find_inputs, refused_path
 from extract.wandb.lander import RecordLander, private
@@ -304,31 +306,12 @@ class _Call:
 
 def landed_inputs(zone: LandingZone, pseudonymiser: Pseudonymiser) -> dict[str, Manifest]:
     """The batch of each input that has landed, by the input's sha256."""
-    manifests = landed_batches(zone, pseudonymiser)
+    manifests = landed_batches(zone, SOURCE, pseudonymiser)
     return {
         one.input_sha256: one
         for one in manifests
         if one.input_sha256 and (not one.n_refused or one.arguments.get("reader") == READER)
     }
-
-
-def landed_batches(
-    zone: LandingZone, pseudonymiser: Pseudonymiser, source: str = SOURCE
-) -> list[Manifest]:
-    """All batches of a source with personal data, oldest first.
-
-    One zone, one key: under two keys, or a key and none, the same person would become two.
-    """
-    manifests = list(zone.manifests(source))
-    for manifest in manifests:
-        holds_data = any(entry.kind != "outcomes" for entry in manifest.files)
-        if holds_data and manifest.pseudonym_key_id != pseudonymiser.key_id:
-            how = "with another pseudonym key" if manifest.pseudonym_key_id else "in clear text"
-            raise UsageError(
-                f"the zone {zone.root} was landed {how} (batch {manifest.batch_id}): set the "
-                "original key, or --keep-personal if there was none, or land into another --raw-dir"
-            )
-    return manifests
 
 
 def _rows(manifest: Manifest, kind: str) -> int:

@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from extract.errors import FileError, InputError
+from extract.landing.batch import Batch
+from extract.landing.encoding import dump_json
+from extract.landing.manifest import Outcome
 from extract.landing.privacy import Pseudonymiser
-from extract.landing.zone import Batch, Outcome, dump_json
 from extract.wandb.found import ExportInput
 from extract.wandb.records import (
     HistoryRecord,

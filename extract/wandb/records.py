@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from extract.errors import FileError, InputError
-from extract.landing.zone import dump_json
+from extract.landing.encoding import dump_json
 
 RUN_PAYLOADS = (
     "config", "summary", "wandb_metadata", "system_metrics", "system_attrs", "sweep_info",
