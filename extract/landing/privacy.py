@@ -62,7 +62,8 @@ _WHOLE_PATH = re.compile(
 _PATH_IN_TEXT = re.compile(
     r"""(?x)
     (?<=')(?:ROOT)[^'\n]*(?=') | (?<=")(?:ROOT)[^"\n]*(?=")     # quoted: up to the other quote
-    | (?: (?<![\w./\\~-])(?:file:/+|~[\w.-]*/|(?:\.\.?/)*\.\./|/|[A-Za-z]:\\|\\\\(?=[\w.$-]+\\))
+    | (?: (?<![\w./\\~-])(?<!artifact:)
+          (?:file:/+|~[\w.-]*/|(?:\.\.?/)*\.\./|/|[A-Za-z]:\\|\\\\(?=[\w.$-]+\\))
         | (?:(?<=^-[A-Za-z])|(?<=\s-[A-Za-z]))/                 # -I/usr/include
       ) [^\s'"`,;|<>()\[\]{}]*
     """.replace("ROOT", _ROOT)
@@ -84,6 +85,10 @@ _PSEUDONYM = re.compile(rf"{PREFIX}[0-9a-f]{{{DIGEST_CHARACTERS}}}")
 _NAMES_A_PATH = re.compile(
     r"(?:.*_)?dir|.*_(?:path|file|folder)|root|executable|program|codePath|codePathLocal"
 )
+# W&B's own references: to a file in an artifact, and to a version of an artifact by its name. They
+# say which data and which checkpoint, and no folder of anybody.
+_ARTIFACT_REFERENCE = re.compile(r"wandb-(?:client-)?artifact://[^\s'\"]+")
+_ARTIFACT_NAME = re.compile(r"(?:[\w.-]+/){0,2}[\w.-]+:(?:v\d+|latest|best)")
 # A model or data set of the suite on the hub, which is public.
 _HUB_ID = re.compile(r"allenai/[\w.+-]+")
 _FLAG = re.compile(r"--?(?P<name>[A-Za-z][\w.-]*)(?P<assignment>=)?(?P<value>.*)", re.DOTALL)
@@ -358,7 +363,11 @@ class Pseudonymiser:
 
     def _path_value(self, value: str, known: _Known) -> str:
         """The value of a key that names a path; relative ones are hashed like absolute ones."""
+        if _ARTIFACT_REFERENCE.fullmatch(value):
+            return value
         clean = self.text(value, known.clear, known.run)
+        if _ARTIFACT_NAME.fullmatch(value):
+            return clean
         is_relative = re.search(r"[/\\]", value) and not _WHOLE_PATH.fullmatch(value)
         if not is_relative or _HUB_ID.fullmatch(value):
             return clean

@@ -8,8 +8,7 @@ a file that was damaged since, gives what is whole.
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,23 +21,6 @@ from extract.wandb.records import HistoryRecord, RunRecord, logged_row
 SUFFIX = ".wandb"
 # The last day that a timestamp can hold.
 END_OF_TIME_S = 253_402_214_400
-
-_RUN_FOLDER = re.compile(r"(?:offline-|dry)?run-\d{8}_\d{6}-.+")
-# What a run directory holds beside its log: media, requirements, summaries, copies of the program.
-_SIDE_FOLDERS = ("files", "logs", "tmp")
-
-
-def run_folder(path: Path, log_folders: Collection[Path]) -> Path | None:
-    """The run directory that a file is in, by its name or because a log is in the same place.
-
-    Paths must be resolved, so that the directory is found also from inside it.
-    """
-    for folder in path.parents:
-        if _RUN_FOLDER.fullmatch(folder.name):
-            return folder
-        if folder.name in _SIDE_FOLDERS and folder.parent in log_folders:
-            return folder.parent
-    return None
 
 
 def records(
