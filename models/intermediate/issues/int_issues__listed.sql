@@ -1,14 +1,9 @@
 {#- One list of what is odd in the landed data: each topic's issues, with what their kind says. -#}
-{%- set topics = [
-    'run_names', 'run_configs', 'config_keys', 'histories', 'run_evals', 'pretraining_names',
-    'pretraining', 'instances', 'posttrain', 'inputs',
-] %}
-
 with
 
 issues as (
 
-    {%- for topic in topics %}
+    {%- for topic in issue_topics() %}
     select * from {{ ref('int_issues__' ~ topic) }}
     {{ 'union all by name' if not loop.last }}
     {%- endfor %}
