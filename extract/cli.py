@@ -519,4 +519,5 @@ def status(raw_dir: RawDir = DEFAULT_RAW_DIR) -> None:
         zone = LandingZone(raw_dir)
         summary = status_module.summarise(zone)
         status_module.print_table(zone, summary, sys.stderr)
-        print(json.dumps({"command": "status", "raw_dir": os.fspath(raw_dir), "sources": summary}))
+        record = {"command": "status", "raw_dir": os.fspath(raw_dir), "sources": summary}
+        print(json.dumps(record | {"to_land_again": wandb_files_module.to_land_again(zone)}))

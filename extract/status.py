@@ -5,6 +5,9 @@ from __future__ import annotations
 from typing import Any, TextIO
 
 from extract.landing.zone import DOWNLOADS, LandingZone
+from extract.wandb.files import to_land_again
+
+NAMES_SHOWN = 10
 
 
 def summarise(zone: LandingZone) -> list[dict[str, Any]]:
@@ -55,6 +58,13 @@ def print_table(zone: LandingZone, summary: list[dict[str, Any]], stream: TextIO
         print(
             f"{unlisted} files are in no manifest and are not read: was the zone copied without "
             "its _manifests folder?",
+            file=stream,
+        )
+    if names := to_land_again(zone):
+        print(
+            f"{len(names)} offline logs landed before the processes of a run were told apart: "
+            f"{', '.join(names[:NAMES_SHOWN])}{', ...' if len(names) > NAMES_SHOWN else ''}; land "
+            "them again (wandb-files) for the session of each row",
             file=stream,
         )
     errors = {entry["source"]: entry["refused"] for entry in summary if entry["refused"]}

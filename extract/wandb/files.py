@@ -27,6 +27,8 @@ SOURCE = "wandb"
 # Often enough to see that something moves, seldom enough to cost nothing.
 RECORDS_PER_REPORT = 500
 EXPORT_SUFFIXES = (".jsonl", ".ndjson", ".json", ".parquet")
+# The argument of a batch that says that its log's records tell their session, since 2026-11.
+TELLS_SESSION = "tells_session"
 # Written by dr_wandb 3.x beside an export; they say what it is of, and hold no records.
 EXPORT_MANIFEST = "manifest.json"
 EXPORT_STATE = "state.json"
@@ -188,7 +190,27 @@ def land(
 def landed_inputs(zone: LandingZone, pseudonymiser: Pseudonymiser) -> dict[str, Manifest]:
     """The batch of each input that has landed, by the input's sha256."""
     manifests = landed_batches(zone, pseudonymiser)
-    return {one.input_sha256: one for one in manifests if one.input_sha256}
+    return {
+        one.input_sha256: one for one in manifests if one.input_sha256 and not lacks_session(one)
+    }
+
+
+def lacks_session(manifest: Manifest) -> bool:
+    """Whether a batch is an offline log that landed before sessions were told apart."""
+    inputs = manifest.arguments.get("inputs") or [""]
+    return inputs[0].endswith(wandb_offline.SUFFIX) and TELLS_SESSION not in manifest.arguments
+
+
+def to_land_again(zone: LandingZone) -> list[str]:
+    """The names of inputs that would be landed in full now, and were not when they landed."""
+    manifests = [one for one in zone.manifests(SOURCE) if one.input_sha256]
+    done = {one.input_sha256 for one in manifests if not lacks_session(one)}
+    missing = {
+        one.arguments["inputs"][0]
+        for one in manifests
+        if lacks_session(one) and one.input_sha256 not in done
+    }
+    return sorted(missing)
 
 
 def landed_batches(
@@ -259,12 +281,15 @@ def _land_input(
     digest: str,
     pseudonymiser: Pseudonymiser,
 ) -> Manifest:
+    arguments: dict[str, Any] = {
+        "command": "wandb-files",
+        "inputs": [pseudonymiser.text(path.name) for path in export.paths],
+    }
+    if export.paths[0].suffix == wandb_offline.SUFFIX:
+        arguments[TELLS_SESSION] = True
     with zone.batch(
         SOURCE,
-        {
-            "command": "wandb-files",
-            "inputs": [pseudonymiser.text(path.name) for path in export.paths],
-        },
+        arguments,
         input_sha256=digest,
         exported_at=export.exported_at,
         pseudonym_key_id=pseudonymiser.key_id,
@@ -321,6 +346,7 @@ class RecordLander:
         self._pseudonymiser = pseudonymiser
         self._run_lines: dict[tuple[str, str, str, str | None], int] = {}
         self._history_rows: dict[tuple[str | None, str | None, str], int] = {}
+        self._n_history_rows = 0
 
     def land(self, documents: Iterable[tuple[int, Any] | InputError]) -> None:
         for document in documents:
@@ -401,6 +427,10 @@ class RecordLander:
         if not (entity and project):
             entity = project = None  # the models find the run by its id
         fields = self._pseudonymiser.history_row(record.fields)
+        self._n_history_rows += 1
+        if "timestamp" not in fields:
+            # Several rows of a step are then told apart by their order alone.
+            fields["input_row"] = self._n_history_rows
         self._batch.write("history", entity, project, dump_json(fields))
         key = (entity, project, fields["run_id"])
         self._history_rows[key] = self._history_rows.get(key, 0) + 1

@@ -134,6 +134,13 @@ def test_a_batch_knows_its_input(zone: LandingZone, tmp_path: Path) -> None:
     assert str(tmp_path) not in json.dumps(vars(manifest), default=vars)
 
 
+def test_rows_without_a_time_say_where_they_stood(zone: LandingZone, tmp_path: Path) -> None:
+    """Several rows of a step are told apart by nothing else."""
+    rows = [a_row(1), a_row(1, timestamp=None), a_row(1, timestamp=None)]
+    land(zone, write_jsonl(tmp_path / "rows.jsonl", rows))
+    assert [row.get("input_row") for row in landed(zone, "history")] == [None, 2, 3]
+
+
 # -- which project --------------------------------------------------------------------------------
 
 
