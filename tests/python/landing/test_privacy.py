@@ -655,3 +655,21 @@ def test_the_real_checkpoints_stay_readable(zone: LandingZone, shared_data: Path
     paths = {run["run_id"]: run["config"]["model_name_or_path"] for run in landed(zone, "runs")}
     assert paths[RUN_ID].endswith(f"/models--allenai--DataDecide-dolma1_7-530M/snapshots/{SHA}")
     assert all("researcher" not in path for path in paths.values())
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "https://wandb.ai/ml-moe/ft-scaling/runs/a%3Db",
+        "https://api.forge.coreweave.com/wandb/ml-moe/ft-scaling/runs/a=b",
+        "http://localhost:8080/ml-moe/ft-scaling/runs/a=b",
+    ],
+)
+def test_the_address_of_a_run_stays_readable(pseudonymiser: Pseudonymiser, address: str) -> None:
+    """It says no more than its entity, project and id; any other address may name somebody."""
+    run = {"entity": "ml-moe", "project": "ft-scaling", "run_id": "a=b"}
+    assert pseudonymiser.run(run | {"extra": {"url": address}})["extra"]["url"] == address
+    assert pseudonymiser.run(run | {"url": address})["url"] == address
+    for other in (address + "/files/asimov", address.replace("ml-moe", "asimov"), address + "?a=b"):
+        clean = pseudonymiser.run(run | {"extra": {"url": other}})["extra"]["url"]
+        assert "anon-" in clean and "asimov" not in clean
