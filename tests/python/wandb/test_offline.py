@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from extract.landing.layout import manifest_path
 from extract.landing.privacy import Pseudonymiser
 from extract.landing.zone import LandingZone
 from extract.wandb import log as wandb_log
@@ -435,10 +436,10 @@ def test_a_log_that_landed_without_its_session_lands_again(
     assert land(zone, path).runs == 1
     assert land(zone, path).already_landed == 1
     (manifest,) = zone.manifests()
-    manifest_path = zone.manifest_path("wandb", manifest.batch_id)
-    content = json.loads(manifest_path.read_text())
+    path_of_manifest = manifest_path(zone.root, "wandb", manifest.batch_id)
+    content = json.loads(path_of_manifest.read_text())
     content["arguments"].pop("tells_session")  # as it was before
-    manifest_path.write_text(json.dumps(content))
+    path_of_manifest.write_text(json.dumps(content))
     status = cli("status", "--raw-dir", zone.root, key=None)
     assert summary_of(status)["to_land_again"] == ["run-r.wandb"]
     assert "1 offline logs landed before" in status.stderr

@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from extract.landing.encoding import dump_json
+from extract.landing.layout import manifest_path
 from extract.landing.manifest import Outcome
 from extract.landing.privacy import Pseudonymiser
 from extract.landing.zone import LandingZone
@@ -369,10 +370,10 @@ def test_a_log_that_landed_before_sessions_were_told_apart(landing: Zone) -> Non
     path = write_log(landing.path("run-r.wandb"), log)
     landing.land(path)
     (manifest,) = landing.zone.manifests("wandb")
-    manifest_path = landing.zone.manifest_path("wandb", manifest.batch_id)
-    content = json.loads(manifest_path.read_text())
+    path_of_manifest = manifest_path(landing.zone.root, "wandb", manifest.batch_id)
+    content = json.loads(path_of_manifest.read_text())
     content["arguments"].pop(wandb_files.TELLS_SESSION)
-    manifest_path.write_text(json.dumps(content))
+    path_of_manifest.write_text(json.dumps(content))
     for entry in manifest.files:
         if entry.kind != "outcomes":
             without_session(landing.zone.root / entry.path)
