@@ -10,6 +10,9 @@ from typing import Any, TextIO
 from extract.commands import DEFAULT_RAW_DIR, RawDir, exit_codes
 from extract.landing.layout import DOWNLOADS
 from extract.landing.zone import LandingZone
+from extract.wandb.files import to_land_again
+
+NAMES_SHOWN = 10
 
 
 def summarise(zone: LandingZone) -> list[dict[str, Any]]:
@@ -62,6 +65,13 @@ def print_table(zone: LandingZone, summary: list[dict[str, Any]], stream: TextIO
             "its _manifests folder?",
             file=stream,
         )
+    if names := to_land_again(zone):
+        print(
+            f"{len(names)} offline logs landed before the processes of a run were told apart: "
+            f"{', '.join(names[:NAMES_SHOWN])}{', ...' if len(names) > NAMES_SHOWN else ''}; land "
+            "them again (wandb-files) for the session of each row",
+            file=stream,
+        )
     errors = {entry["source"]: entry["refused"] for entry in summary if entry["refused"]}
     for source, count in errors.items():
         print(f"{source}: {count} items refused; see staging.stg_{source}__outcomes", file=stream)
@@ -78,4 +88,5 @@ def status(raw_dir: RawDir = DEFAULT_RAW_DIR) -> None:
         zone = LandingZone(raw_dir)
         summary = summarise(zone)
         print_table(zone, summary, sys.stderr)
-        print(json.dumps({"command": "status", "raw_dir": os.fspath(raw_dir), "sources": summary}))
+        record = {"command": "status", "raw_dir": os.fspath(raw_dir), "sources": summary}
+        print(json.dumps(record | {"to_land_again": to_land_again(zone)}))

@@ -4,7 +4,7 @@ with
 
 landed as (
 
-    {{ landed_rows(source('wandb', 'runs')) }}
+    {{ landed_rows(source('wandb', 'runs'), also = ['files.origin as _origin']) }}
 
 ),
 

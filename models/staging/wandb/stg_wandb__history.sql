@@ -13,6 +13,7 @@ history as (
         landed.entity,
         landed.project,
         landed.run_id,
+        landed.session,
         coalesce(landed.step, try_cast(landed.metrics ->> '$._step' as bigint)) as step,
 
         ----------  metrics
@@ -21,6 +22,14 @@ history as (
         {%- set text = "json_extract_string(landed.metrics, '$." ~ name ~ "')" %}
         coalesce(landed.{{ name }}, {{ parse_metric(text) }}) as {{ name }},
         {%- endfor %}
+        -- A DOUBLE holds whole numbers up to 2^53 only.
+        coalesce(
+            try_cast(landed.total_tokens as bigint),
+            try_cast(
+                {{ parse_integer("json_extract_string(landed.metrics, '$.total_tokens')") }}
+                as bigint
+            )
+        ) as total_tokens_exact,
         landed.metrics,
 
         ----------  times
@@ -34,8 +43,11 @@ history as (
         ) as runtime_s,
 
         ----------  provenance
+        landed.input_row,
+        landed._origin,
         landed._batch_id,
-        landed._batch_order
+        landed._exported_at,
+        landed._landed_at
 
     from landed
 
