@@ -24,9 +24,13 @@ SUMMARY = """
 """
 
 ISSUES = """
-    select kind, severity, count(*) as n, any_value(mend_in order by mend_in) as mend_in
-    from marts.data_issues
-    group by all
+    with counted as (
+        select kind, severity, count(*) as n, min(mend_in) as mend_in
+        from marts.data_issues
+        group by all
+    )
+    from counted
+    select kind, severity, n, mend_in
     order by
         list_position(['error', 'wrong_upstream', 'warning', 'note'], severity), n desc, kind
 """
