@@ -23,8 +23,8 @@ $(VENV)/.installed: requirements.lock pyproject.toml
 		--no-build-isolation --editable .
 	@touch $@
 
-build: $(VENV)/.installed ## build the marts from what has landed, or from the demo
-	@$(BIN)/python scripts/build.py
+build: $(VENV)/.installed ## build the marts from what has landed, or from the demo; STRICT=1 fails on odd data
+	@$(BIN)/python scripts/build.py $(if $(STRICT),--strict)
 
 test: lint check-python check-demo ## everything that CI checks
 
@@ -34,7 +34,7 @@ lint: $(VENV)/.installed ## ruff and sqlfluff
 	@$(BIN)/sqlfluff lint --disable-progress-bar --processes 2 models tests
 
 check-python: $(VENV)/.installed ## the Python tests
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n 2 --dist loadfile
 
 check-demo: $(VENV)/.installed ## dbt unit and data tests on the demo sources
 	@$(BIN)/python scripts/build.py --demo --strict

@@ -17,6 +17,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
+from urllib.parse import unquote
 
 from extract.errors import UsageError
 
@@ -127,6 +128,8 @@ FOLDERS = frozenset(
         "_eval_results",
     }
 )  # fmt: skip
+# Where a run is to be seen; a server of one's own may stand below a folder.
+_ADDRESS = re.compile(r"https?://[\w.-]+(?::\d+)?(?:/wandb)?/(?P<path>[^?#]+)")
 _TAG = re.compile(r"(</[\w|:.-]*+(?!/)>?)")
 _FLAG_IN_TEXT = re.compile(
     r"(?P<before>(?<!\S)--?(?P<name>[A-Za-z][\w.-]*)(?:=|[ \t]+(?!-))['\"]?)(?P<value>[^\s'\"]+)"
@@ -230,7 +233,7 @@ class Pseudonymiser:
         """A run record without personal data. Identity fields of the run itself stay."""
         if self._key is None:
             return record
-        identity = {str(record.get(key)) for key in IDENTITY_KEYS}
+        identity = {str(record.get(key)) for key in IDENTITY_KEYS} | _own_addresses(record)
         clear = [value for value in _personal_values(record) if value not in identity]
         # Longest first: an e-mail address before the user name that it contains.
         clear = sorted(set(clear), key=len, reverse=True)
@@ -388,6 +391,16 @@ class Pseudonymiser:
             else:
                 clean.append(self._walk(token, "args" if flag else key, known))
         return clean
+
+
+def _own_addresses(record: dict[str, Any]) -> set[str]:
+    """The run's address at its server: made of what identifies it, and readable for that reason."""
+    names = [str(record.get(key)) for key in ("entity", "project", "run_id")]
+    own = "/".join([*names[:2], "runs", names[2]])
+    holders = [record, record.get("extra")]
+    urls = [holder.get("url") for holder in holders if isinstance(holder, dict)]
+    found = [_ADDRESS.fullmatch(url) for url in urls if isinstance(url, str)]
+    return {one[0] for one in found if one and unquote(one["path"]) == own}
 
 
 def evaluation_names(

@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from extract.errors import ExtractError, UsageError
-from extract.landing.zone import utc_now
+from extract.landing.manifest import utc_now
 from extract.wandb.records import RunRecord, record_of
 
 Result = TypeVar("Result")
@@ -298,11 +298,12 @@ class Client:
             last_step = listed.last_step
             if last_step is None:
                 last_step = listed.handle.lastHistoryStep
-        stop = last_step + 1
-        if one_page:  # which also reaches beyond what was told of the last step: that may be late
-            stop = max(stop, min_step + MAX_PAGE_STEPS)
-        stop = stop if max_step is None else min(max_step, stop)
         rows_per_page = max(100, VALUES_PER_PAGE // (listed.n_history_keys + 3))
+        # The client asks for as many rows as a page has steps, and steps may have several rows. One
+        # page also reaches beyond what was told of the last step: that may be late.
+        reach = MAX_PAGE_STEPS if one_page else rows_per_page
+        stop = max(last_step + 1, min_step + reach)
+        stop = stop if max_step is None else min(max_step, stop)
         span = max(1, stop - min_step)
         rows_expected = max(1, listed.history_line_count or span)
         window = max(rows_per_page, span * rows_per_page // rows_expected, span // MAX_WINDOWS)
@@ -494,7 +495,10 @@ def _error_status(text: str) -> int | None:
 
 
 def repeated(action: Callable[[], Result]) -> Result:
-    """What an action gives; it is tried again where wandb-core does not do that itself."""
+    """What an action gives; it is tried again where wandb-core does not do that itself.
+
+    The one retry loop of ours: a library for it would be a dependency for these lines.
+    """
     for attempt in range(1, ATTEMPTS + 1):
         try:
             return action()

@@ -16,11 +16,20 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
-from extract.errors import FileError, InputError, UsageError
+from extract.errors import FileError, InputError
+from extract.landing.encoding import file_sha256
+from extract.landing.manifest import Manifest, Outcome
 from extract.landing.privacy import Pseudonymiser
-from extract.landing.zone import LandingZone, Manifest, Outcome, file_sha256
+from extract.landing.zone import LandingZone, landed_batches
 from extract.summary import CallSummary
-from extract.wandb.found import ExportInput, NotAnExport, find_inputs, refused_path
+from extract.wandb.found import (
+    RUN_SUFFIX,
+    ExportInput,
+    NotAnExport,
+    ending,
+    find_inputs,
+    refused_path,
+)
 from extract.wandb.lander import RecordLander, private
 from extract.wandb.naming import (
     RunPath,
@@ -34,6 +43,8 @@ from extract.wandb.read import documents
 from extract.wandb.records import RunName
 
 SOURCE = "wandb"
+# The argument of a batch that says that its log's records tell their session, since 2026-11.
+TELLS_SESSION = "tells_session"
 # Often enough to see that something moves, seldom enough to cost nothing.
 RECORDS_PER_REPORT = 500
 
@@ -223,9 +234,12 @@ class _Call:
         name: Callable[[], RunName] | None = None,
     ) -> None:
         inputs = [self._pseudonymiser.text(path.name) for path in export.paths]
+        arguments = self._arguments() | {"inputs": inputs}
+        if ending(export.paths[0]) == RUN_SUFFIX:
+            arguments[TELLS_SESSION] = True
         with self._zone.batch(
             SOURCE,
-            self._arguments() | {"inputs": inputs},
+            arguments,
             input_sha256=digest,
             exported_at=export.exported_at,
             pseudonym_key_id=self._pseudonymiser.key_id,
@@ -304,31 +318,32 @@ class _Call:
 
 def landed_inputs(zone: LandingZone, pseudonymiser: Pseudonymiser) -> dict[str, Manifest]:
     """The batch of each input that has landed, by the input's sha256."""
-    manifests = landed_batches(zone, pseudonymiser)
+    manifests = landed_batches(zone, SOURCE, pseudonymiser)
     return {
         one.input_sha256: one
         for one in manifests
-        if one.input_sha256 and (not one.n_refused or one.arguments.get("reader") == READER)
+        if one.input_sha256
+        and (not one.n_refused or one.arguments.get("reader") == READER)
+        and not lacks_session(one)
     }
 
 
-def landed_batches(
-    zone: LandingZone, pseudonymiser: Pseudonymiser, source: str = SOURCE
-) -> list[Manifest]:
-    """All batches of a source with personal data, oldest first.
+def lacks_session(manifest: Manifest) -> bool:
+    """Whether a batch is an offline log that landed before sessions were told apart."""
+    inputs = manifest.arguments.get("inputs") or [""]
+    return ending(Path(inputs[0])) == RUN_SUFFIX and TELLS_SESSION not in manifest.arguments
 
-    One zone, one key: under two keys, or a key and none, the same person would become two.
-    """
-    manifests = list(zone.manifests(source))
-    for manifest in manifests:
-        holds_data = any(entry.kind != "outcomes" for entry in manifest.files)
-        if holds_data and manifest.pseudonym_key_id != pseudonymiser.key_id:
-            how = "with another pseudonym key" if manifest.pseudonym_key_id else "in clear text"
-            raise UsageError(
-                f"the zone {zone.root} was landed {how} (batch {manifest.batch_id}): set the "
-                "original key, or --keep-personal if there was none, or land into another --raw-dir"
-            )
-    return manifests
+
+def to_land_again(zone: LandingZone) -> list[str]:
+    """The names of inputs that would be landed in full now, and were not when they landed."""
+    manifests = [one for one in zone.manifests(SOURCE) if one.input_sha256]
+    done = {one.input_sha256 for one in manifests if not lacks_session(one)}
+    missing = {
+        one.arguments["inputs"][0]
+        for one in manifests
+        if lacks_session(one) and one.input_sha256 not in done
+    }
+    return sorted(missing)
 
 
 def _rows(manifest: Manifest, kind: str) -> int:

@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from extract.landing.zone import Outcome
+from extract.landing.manifest import Outcome
 from extract.wandb.offline import SUFFIX as RUN_SUFFIX
 from extract.wandb.parquet import component_of
 

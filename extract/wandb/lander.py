@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from extract.errors import FileError, InputError
+from extract.landing.batch import Batch
+from extract.landing.encoding import dump_json
+from extract.landing.manifest import Outcome
 from extract.landing.privacy import Pseudonymiser
-from extract.landing.zone import Batch, Outcome, dump_json
 from extract.wandb.found import ExportInput
 from extract.wandb.records import (
     HistoryRecord,
@@ -60,6 +62,7 @@ class RecordLander:
         self._last_line = -1
         self._n_records = 0
         self._faults: dict[str, _Fault] = {}
+        self._n_history_rows = 0
         self._history_rows: dict[tuple[str | None, str | None, str], int] = {}
         # The runs that the input names itself, and the one that was given for rows that name none.
         self.named: dict[str, RunName] = {}
@@ -202,6 +205,10 @@ class RecordLander:
         if not (entity and project):
             entity = project = None  # the models find the run by its id
         fields = self._pseudonymiser.history_row(record.fields)
+        self._n_history_rows += 1
+        if "timestamp" not in fields:
+            # Several rows of a step are then told apart by their order alone.
+            fields["input_row"] = self._n_history_rows
         self._batch.write("history", entity, project, dump_json(fields))
         key = (entity, project, fields["run_id"])
         if key in self._history_rows:

@@ -15,8 +15,12 @@ from dataclasses import asdict, dataclass, field, replace
 from difflib import get_close_matches
 from typing import Any
 
+from extract.landing.batch import Batch
+from extract.landing.encoding import dump_json
+from extract.landing.manifest import Outcome
 from extract.landing.privacy import Pseudonymiser
-from extract.landing.zone import Batch, LandingZone, Outcome, Section, dump_json
+from extract.landing.section import Section
+from extract.landing.zone import LandingZone, landed_batches
 from extract.wandb.client import (
     IDS_PER_QUERY,
     Client,
@@ -28,7 +32,7 @@ from extract.wandb.client import (
     redacted,
     repeated,
 )
-from extract.wandb.files import SOURCE, landed_batches
+from extract.wandb.files import SOURCE
 from extract.wandb.history import HistoryCollector, RewrittenError
 from extract.wandb.ledger import HistoryProgress, KnownRun, Ledger
 from extract.wandb.plan import (
@@ -151,7 +155,7 @@ class Call:
         return self._summary
 
     def _run(self, projects: Sequence[tuple[str, str]]) -> None:
-        self._ledger = Ledger(self._zone, landed_batches(self._zone, self._pseudonymiser))
+        self._ledger = Ledger(self._zone, landed_batches(self._zone, SOURCE, self._pseudonymiser))
         arguments = {"command": "wandb", "projects": ["/".join(project) for project in projects]}
         arguments |= {"host": self._client.host, "wandb_version": self._client.version}
         arguments |= {name: value for name, value in asdict(self._options).items() if value}

@@ -4,7 +4,8 @@ Landed run: the fields of ``RUN_FIELDS`` under their own names, payloads as obje
 known export has are kept in ``extra``. Landed history row: ``HISTORY_FIELDS``, where the three
 metrics that nearly every row has stand on their own when they are plain finite numbers, so that
 DuckDB reads them as numbers; everything else, text numbers and NaN included, stays in ``metrics``
-exactly as it was exported.
+exactly as it was exported. Both have a ``session`` when, and only when, they come from the log of
+an offline run: it names the process that wrote the log.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from extract.errors import FileError, InputError
-from extract.landing.zone import dump_json
+from extract.landing.encoding import dump_json
 
 RUN_PAYLOADS = (
     "config", "summary", "wandb_metadata", "system_metrics", "system_attrs", "sweep_info",

@@ -134,6 +134,13 @@ def test_a_batch_knows_its_input(zone: LandingZone, tmp_path: Path) -> None:
     assert str(tmp_path) not in json.dumps(vars(manifest), default=vars)
 
 
+def test_rows_without_a_time_say_where_they_stood(zone: LandingZone, tmp_path: Path) -> None:
+    """Several rows of a step are told apart by nothing else."""
+    rows = [a_row(1), a_row(1, timestamp=None), a_row(1, timestamp=None)]
+    land(zone, write_jsonl(tmp_path / "rows.jsonl", rows))
+    assert [row.get("input_row") for row in landed(zone, "history")] == [None, 2, 3]
+
+
 # -- which project --------------------------------------------------------------------------------
 
 
@@ -322,7 +329,9 @@ def test_a_truncated_gzip_file(zone: LandingZone, tmp_path: Path) -> None:
     assert [row["step"] for row in rows] == list(range(len(rows)))
 
 
-@pytest.mark.parametrize("content", [b"", b"\n\n", gzip.compress(b"")])
+@pytest.mark.parametrize(
+    "content", [b"", b"\n\n", gzip.compress(b"")], ids=["nothing", "blank lines", "gzip"]
+)
 def test_an_empty_file(zone: LandingZone, tmp_path: Path, content: bytes) -> None:
     export = tmp_path / "export.jsonl"
     export.write_bytes(content)
