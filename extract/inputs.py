@@ -119,12 +119,15 @@ def chunks(path: Path) -> Iterator[bytes]:
             pieces = _decompressed(stream, "bzip2", bz2.BZ2Decompressor, (OSError, ValueError))
         else:
             pieces = iter(lambda: stream.read(CHUNK_BYTES), b"")
-        first = True
+        start = b""
         for chunk in pieces:
-            if first and chunk:
-                chunk = chunk.removeprefix(UTF8_BOM)
-                first = False
-            yield chunk
+            start += chunk
+            if len(start) >= len(UTF8_BOM):
+                yield start.removeprefix(UTF8_BOM)
+                break
+        else:
+            yield start
+        yield from pieces
 
 
 def _new_gzip() -> _Decompressor:
