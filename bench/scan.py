@@ -10,12 +10,12 @@ from __future__ import annotations
 import json
 import sys
 import time
-from pathlib import Path
 
 import duckdb
 import yaml
 
-ROOT = Path(__file__).resolve().parents[1]
+from extract.warehouse import ROOT
+
 SOURCES = ROOT / "models" / "base" / "wandb" / "_wandb__sources.yml"
 
 

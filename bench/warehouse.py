@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from bench.measure import Cost, run
+from extract.warehouse import ROOT
+from extract.warehouse import Warehouse as Places
 
-ROOT = Path(__file__).resolve().parents[1]
 THREADS = "2"
 KEY = "a key that only the benchmark uses"
 READ_WHOLE = """
@@ -26,33 +26,29 @@ print(time.perf_counter() - started)
 """
 
 
-class Warehouse:
+class Warehouse(Places):
     """Everything in one folder."""
 
+    folder: Path
+
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.raw = folder / "raw"
-        self.database = folder / "datadecide.duckdb"
-        self.environment = os.environ | {
-            "DATADECIDE_RAW_DIR": str(self.raw),
-            "DATADECIDE_DB": str(self.database),
-            "DATADECIDE_TEMP_DIR": str(folder / "tmp"),
-            "DATADECIDE_PSEUDONYM_KEY": KEY,
-            "DATADECIDE_THREADS": THREADS,
-        }
+        super().__init__(folder / "raw", folder / "datadecide.duckdb", folder)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        own = {"DATADECIDE_PSEUDONYM_KEY": KEY, "DATADECIDE_THREADS": THREADS}
+        return super().environment | own
 
     def extract(self, *arguments: str | Path) -> Cost:
         return run([sys.executable, "-m", "extract", *arguments], ROOT, self.environment)
 
     def dbt(self, *arguments: str) -> Cost:
-        paths = ["--target-path", self.folder / "target", "--log-path", self.folder]
-        command = [Path(sys.executable).parent / "dbt", "--quiet", *arguments, *paths]
-        return run(command, ROOT, self.environment)
+        return run(self.dbt_command("--quiet", *arguments), ROOT, self.environment)
 
     def build(self, *selected: str) -> tuple[Cost, float]:
         """The models; the cost of the process, and the seconds from the first one to the last."""
         cost = self.dbt("run", *selected)
-        text = (self.folder / "target" / "run_results.json").read_text()
+        text = (self.target / "run_results.json").read_text()
         results: dict[str, Any] = json.loads(text)
         moments = [
             datetime.fromisoformat(timing[end])

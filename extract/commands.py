@@ -12,9 +12,7 @@ import typer
 
 from extract.errors import ExtractError, UsageError
 from extract.summary import CallSummary
-
-DEFAULT_RAW_DIR = Path("data/raw")
-DEMO_RAW_DIR = Path("data/demo/raw")
+from extract.warehouse import DEFAULT_RAW_DIR
 
 RawDir = Annotated[
     Path,

@@ -7,10 +7,11 @@ import os
 import sys
 from typing import Any, TextIO
 
-from extract.commands import DEFAULT_RAW_DIR, RawDir, exit_codes
+from extract.commands import RawDir, exit_codes
 from extract.landing.layout import DOWNLOADS
 from extract.landing.zone import LandingZone
 from extract.wandb.files import to_land_again
+from extract.warehouse import DEFAULT_RAW_DIR
 
 NAMES_SHOWN = 10
 

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import argparse
+import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import duckdb
-import warehouse
-from warehouse import ROOT, Warehouse
+import progress
+from rich.console import Console
+
+from extract import warehouse
+from extract.warehouse import ROOT, Warehouse
+
+EVERY_WARNING = ("--warn-error-options", '{"error": "all"}')
+STRICTLY = ("--vars", '{"strict": true}')
 
 SUMMARY = """
     select tables.table_name, columns.n_columns
@@ -59,13 +67,14 @@ def main() -> int:
         if arguments.demo or arguments.database
         else warehouse.current()
     )
-    if target.is_demo:
+    is_demo = target.raw == warehouse.DEMO_RAW_DIR
+    if is_demo:
         if not arguments.demo:
             print(
                 "Nothing has landed yet, so this builds the demo: simulated runs in real formats."
             )
         landed = subprocess.run(
-            [sys.executable, "-m", "extract", "demo", "--raw-dir", target.raw_dir],
+            [sys.executable, "-m", "extract", "demo", "--raw-dir", target.raw],
             cwd=ROOT,
             stdout=subprocess.DEVNULL,
             check=False,
@@ -73,21 +82,9 @@ def main() -> int:
         if landed.returncode:
             return landed.returncode
     else:
-        print(f"Building from what has landed in {target.raw_dir}.")
-    if arguments.strict:
-        every_warning = '{"error": "all"}'
-        strictly = ("--vars", '{"strict": true}')
-        code = target.dbt(
-            "--quiet",
-            "parse",
-            "--no-partial-parse",
-            "--warn-error-options",
-            every_warning,
-            *strictly,
-        ) or target.dbt("--warn-error", "build", *strictly)
-    else:
-        code = target.dbt("--quiet", "build")
-    print_summary(target)
+        print(f"Building from what has landed in {target.raw}.")
+    code = build(target, strict=arguments.strict)
+    print_summary(target, is_demo=is_demo)
     if code:
         print(
             "\nThe build ended with the errors above. A failed test lists what it found; the marts "
@@ -97,7 +94,38 @@ def main() -> int:
     return code
 
 
-def print_summary(target: Warehouse) -> None:
+def build(target: Warehouse, *, strict: bool = False) -> int:
+    """`dbt build` in this process, which reads the project once and hears how far it is.
+
+    A strict one shows dbt's own lines, each test among them.
+    """
+    from dbt.adapters.duckdb.connections import DuckDBConnectionManager
+    from dbt.cli.main import dbtRunner
+
+    os.chdir(ROOT)
+    os.environ.update(target.environment)
+    target.database.parent.mkdir(parents=True, exist_ok=True)
+    print("Reading the dbt project.", flush=True)
+    how: Sequence[str] = ("--no-partial-parse", *EVERY_WARNING, *STRICTLY) if strict else ()
+    read = dbtRunner().invoke(["--quiet", "parse", *target.dbt_arguments(*how)])
+    if not read.success:
+        return 2
+    if strict:
+        built = dbtRunner(read.result).invoke(
+            ["--warn-error", "build", *target.dbt_arguments(*STRICTLY)]
+        )
+    else:
+        with progress.reported(progress.totals(read.result), Console()) as report:
+            built = dbtRunner(read.result, [report]).invoke(
+                ["--quiet", "build", *target.dbt_arguments()]
+            )
+    DuckDBConnectionManager.close_all_connections()  # the file is opened in another way below
+    if built.result is not None:
+        progress.print_failures(built.result.results, target.database, ROOT)
+    return 0 if built.success else 1
+
+
+def print_summary(target: Warehouse, *, is_demo: bool) -> None:
     """The marts with their sizes, and how to query them."""
     with duckdb.connect(str(ROOT / target.database), read_only=True) as con:
         marts = con.execute(SUMMARY).fetchall()
@@ -106,7 +134,7 @@ def print_summary(target: Warehouse) -> None:
             rows = con.execute(f'select count(*) from marts."{name}"').fetchall()[0][0]
             print(f"{name:24}{rows:>12,}{n_columns:>9}")
         print_quality(con)
-    kind = "demo" if target.is_demo else "your"
+    kind = "demo" if is_demo else "your"
     print(f"\nThe {kind} warehouse is {target.database}. Query it, for example with:")
     print(
         f"  .venv/bin/python -c \"import duckdb; duckdb.connect('{target.database}', "

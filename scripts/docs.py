@@ -5,8 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 
-import warehouse
-from warehouse import ROOT
+from extract import warehouse
+from extract.warehouse import ROOT
 
 
 def main() -> int:
@@ -17,7 +17,7 @@ def main() -> int:
         )
         if built.returncode:
             return built.returncode
-    code = target.dbt("--quiet", "docs", "generate", "--static")
+    code = target.run_dbt("--quiet", "docs", "generate", "--static")
     if not code:
         print(f"Open {ROOT / 'target' / 'static_index.html'} in a browser.")
     return code

@@ -8,8 +8,9 @@ from typing import Annotated
 
 import typer
 
-from extract.commands import DEFAULT_RAW_DIR, RawDir, end, exit_codes
+from extract.commands import RawDir, end, exit_codes
 from extract.landing.zone import LandingZone
+from extract.warehouse import DEFAULT_RAW_DIR
 
 # The pretraining results are about 0.7 GB; more is another revision, or a mistake.
 MAX_GB = 2.0

@@ -9,9 +9,10 @@ from typing import Annotated
 import typer
 
 from extract import console
-from extract.commands import DEFAULT_RAW_DIR, RawDir, end, exit_codes
+from extract.commands import RawDir, end, exit_codes
 from extract.errors import UsageError
 from extract.landing.zone import LandingZone
+from extract.warehouse import DEFAULT_RAW_DIR
 
 
 def instances(

@@ -9,9 +9,10 @@ from typing import Annotated
 import typer
 
 from extract import console
-from extract.commands import DEFAULT_RAW_DIR, KeepPersonal, RawDir, exit_codes
+from extract.commands import KeepPersonal, RawDir, exit_codes
 from extract.landing.privacy import Pseudonymiser
 from extract.landing.zone import LandingZone
+from extract.warehouse import DEFAULT_RAW_DIR
 
 
 def posttrain(

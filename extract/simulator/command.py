@@ -8,8 +8,9 @@ from typing import Annotated
 
 import typer
 
-from extract.commands import DEMO_RAW_DIR, exit_codes
+from extract.commands import exit_codes
 from extract.landing.zone import LandingZone
+from extract.warehouse import DEMO_RAW_DIR
 
 
 def demo(

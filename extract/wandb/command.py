@@ -10,12 +10,13 @@ from typing import Annotated
 import typer
 
 from extract import console
-from extract.commands import DEFAULT_RAW_DIR, KeepPersonal, RawDir, end, exit_codes
+from extract.commands import KeepPersonal, RawDir, end, exit_codes
 from extract.errors import UsageError
 from extract.landing.privacy import Pseudonymiser
 from extract.landing.zone import LandingZone
 from extract.wandb import files as exports
 from extract.wandb.console import fetch_progress, print_summary
+from extract.warehouse import DEFAULT_RAW_DIR
 
 
 def wandb_files(

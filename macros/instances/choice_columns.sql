@@ -3,7 +3,7 @@
     was evaluated, and what follows.
 -#}
 {% macro choice_columns() -%}
-    {%- set tokens, chars = at_least_one('choice.num_tokens'), at_least_one('choice.num_chars') -%}
+    {%- set values = dict(choice_values()) -%}
     cast(choice_index as integer) as choice_index,
 
         ----------  as evaluated
@@ -16,14 +16,10 @@
         choice_index = correct_choice as is_correct,
 
         ----------  derived
-        choice.sum_logits / {{ tokens }} as logits_per_token,
-        choice.sum_logits / {{ chars }} as logits_per_char,
-        coalesce(
-            choice.logits_per_byte,
-            if(has_bytes, -cast(1.44269504089 as double), null) * (choice.sum_logits / {{ chars }})
-        ) as bits_per_byte,
-        choice.sum_logits - choice.sum_logits_uncond as logits_gain,
+        {%- for name in ['logits_per_token', 'logits_per_char', 'bits_per_byte', 'logits_gain'] %}
+        {{ values[name] }} as {{ name }},
+        {%- endfor %}
         exp(choice.sum_logits) as prob,
-        exp(choice.sum_logits / {{ tokens }}) as prob_per_token,
-        exp(choice.sum_logits / {{ chars }}) as prob_per_char
+        exp({{ values['logits_per_token'] }}) as prob_per_token,
+        exp({{ values['logits_per_char'] }}) as prob_per_char
 {%- endmacro %}

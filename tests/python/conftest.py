@@ -5,10 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from extract.landing.privacy import Pseudonymiser
 from extract.landing.zone import LandingZone
 from tests.python.testing import KEY, ROOT
+
+# The same examples in each run, and on a machine that is busy; a failure prints how to repeat it.
+settings.register_profile("checked", deadline=None, derandomize=True, print_blob=True)
+settings.load_profile("checked")
 
 
 @pytest.fixture

@@ -23,8 +23,7 @@ import zstandard
 from extract.landing.privacy import KEY_VARIABLE, Pseudonymiser
 from extract.landing.zone import LandingZone
 from extract.wandb import files as wandb_files
-
-ROOT = Path(__file__).resolve().parents[2]
+from extract.warehouse import ROOT
 
 KEY = "a key for tests, long enough"
 ENTITY, PROJECT = "ml-moe", "ft-scaling"

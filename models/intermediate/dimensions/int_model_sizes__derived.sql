@@ -10,7 +10,9 @@ sizes as (
 
 ),
 
-labels as (
+-- Rounding is half to even everywhere, as in the published tables: a tenth of the 530M decay is
+-- 5512.5 steps, which they give as 5512.
+batches as (
 
     select
         sizes.*,
@@ -19,26 +21,13 @@ labels as (
             * case right(sizes.params, 1) when 'M' then 1000000 when 'B' then 1000000000 end
             as bigint
         ) as params_numeric,
-        cast(sizes.n_schedule as double) / {{ reference_n }} as relative_n
+        cast(sizes.n_schedule as double) / {{ reference_n }} as relative_n,
+        cast({{ sequence_length }} as integer) as sequence_length,
+        cast(32 * round_even(160 * pow(relative_n, 2.0 / 3.0) / 32, 0) as integer) as batch_size,
+        100 * sizes.n_schedule as total_tokens,
+        cast(0.0047 as double) * pow(relative_n, -1.0 / 3.0) as lr_max
 
     from sizes
-
-),
-
--- Rounding is half to even everywhere, as in the published tables: a tenth of the 530M decay is
--- 5512.5 steps, which they give as 5512.
-batches as (
-
-    select
-        labels.*,
-        cast({{ sequence_length }} as integer) as sequence_length,
-        cast(
-            32 * round_even(160 * pow(labels.relative_n, 2.0 / 3.0) / 32, 0) as integer
-        ) as batch_size,
-        100 * labels.n_schedule as total_tokens,
-        cast(0.0047 as double) * pow(labels.relative_n, -1.0 / 3.0) as lr_max
-
-    from labels
 
 ),
 
@@ -48,9 +37,8 @@ steps as (
         batches.*,
         -- BIGINT, for its product with a step does not fit an INTEGER.
         cast(batches.batch_size * batches.sequence_length as bigint) as tokens_per_step,
-        cast(
-            round_even(batches.total_tokens / batches.sequence_length, 0) as bigint
-        ) as total_sequences,
+        cast(round_even(batches.total_tokens / batches.sequence_length, 0) as bigint)
+            as total_sequences,
         cast(
             round_even(batches.n_schedule / (batches.batch_size / batches.sequence_length), 0)
             as bigint

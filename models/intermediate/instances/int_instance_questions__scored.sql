@@ -10,16 +10,15 @@
         ) }}",
     ]
 ) }}
-{#- Natural logs to bits, as OLMES rounds it. -#}
-{%- set nats_to_bits = 'cast(1.44269504089 as double)' %}
 {#- What an answer is chosen by, and which of its values is best. -#}
 {%- set forms = [
     ('raw', 'logits', 'list_max'),
     ('per_token', 'logits_per_token', 'list_max'),
     ('per_char', 'logits_per_char', 'list_max'),
     ('per_byte', 'bits_per_byte', 'list_min'),
-    ('uncond', 'gains', 'list_max'),
+    ('uncond', 'logits_gain', 'list_max'),
 ] %}
+{%- set lists = choice_values() | map('first') | list %}
 
 with
 
@@ -31,43 +30,14 @@ questions as (
 
 ),
 
--- The lists that everything is computed from, in the order of the choices. Bytes are not in the
--- data: what the evaluator stored per byte is kept where it differs from the value per character,
--- and where it stored nothing (has_bytes) there is nothing.
-lists as (
+-- The lists that everything is computed from, in the order of the choices.
+listed as (
 
     select
         questions.*,
-        list_transform(questions.choices, lambda choice: choice.sum_logits) as logits,
-        list_transform(
-            questions.choices,
-            lambda choice: choice.sum_logits / {{ at_least_one('choice.num_tokens') }}
-        ) as logits_per_token,
-        list_transform(
-            questions.choices,
-            lambda choice: choice.sum_logits / {{ at_least_one('choice.num_chars') }}
-        ) as logits_per_char,
-        list_transform(
-            questions.choices,
-            lambda choice: coalesce(
-                choice.logits_per_byte,
-                if(questions.has_bytes, -{{ nats_to_bits }}, null)
-                * (choice.sum_logits / {{ at_least_one('choice.num_chars') }})
-            )
-        ) as bits_per_byte,
-        list_transform(questions.choices, lambda choice: choice.sum_logits_uncond)
-            as uncond_logits,
-        list_transform(
-            questions.choices,
-            lambda choice: choice.sum_logits_uncond / {{ at_least_one('choice.num_tokens') }}
-        ) as uncond_logits_per_token,
-        list_transform(
-            questions.choices,
-            lambda choice: choice.sum_logits_uncond / {{ at_least_one('choice.num_chars') }}
-        ) as uncond_logits_per_char,
-        list_transform(
-            questions.choices, lambda choice: choice.sum_logits - choice.sum_logits_uncond
-        ) as gains,
+        {%- for name, value in choice_values() %}
+        list_transform(questions.choices, lambda choice: {{ value }}) as {{ name }},
+        {%- endfor %}
         len(questions.choices) as n_choices,
         -- A label that is no integer counts as 0 for the evaluator.
         coalesce(questions.label, 0) as correct_choice,
@@ -89,17 +59,14 @@ predicted as (
         {{ index_of_best(values, best) }} as predicted_index_{{ form }}
         {%- endfor %}
 
-    from lists
+    from listed
 
 ),
 
 scored as (
 
     select
-        predicted.* exclude (
-            correct_at, logits, logits_per_token, logits_per_char, bits_per_byte, uncond_logits,
-            uncond_logits_per_token, uncond_logits_per_char, gains
-        ),
+        predicted.* exclude (correct_at, {{ lists | join(', ') }}),
         {%- for form, values, _ in forms %}
         cast(predicted_index_{{ form }} = correct_choice as tinyint) as acc_{{ form }},
         -- Level choices may be ranked either way; all others may not.
@@ -123,15 +90,15 @@ scored as (
         {%- for suffix in ['', '_per_token', '_per_char'] %}
         exp(logits{{ suffix }}[correct_at]) as correct_prob{{ suffix }},
         {{ total_probability('logits' ~ suffix) }} as total_prob{{ suffix }},
-        exp(
-            logits{{ suffix }}[correct_at] - {{ log_sum_exp('logits' ~ suffix) }}
-        ) as norm_correct_prob{{ suffix }},
+        exp(logits{{ suffix }}[correct_at] - {{ log_sum_exp('logits' ~ suffix) }})
+            as norm_correct_prob{{ suffix }},
         case
             when predicted_index{{ suffix or '_raw' }} is not null
-                then nullif(exp(logits{{ suffix }}[correct_at]) - exp(list_max(
-                    list_slice(logits{{ suffix }}, 1, correct_at - 1)
-                    || list_slice(logits{{ suffix }}, correct_at + 1, n_choices)
-                )), cast('NaN' as double))
+                then nullif(
+                    exp(logits{{ suffix }}[correct_at])
+                    - exp({{ max_of_others('logits' ~ suffix, 'correct_at') }}),
+                    cast('NaN' as double)
+                )
         end as margin{{ suffix }},
         case
             when predicted_index_uncond is not null
@@ -143,10 +110,8 @@ scored as (
                 then {{ total_probability('uncond_logits') }}
         end as uncond_total_prob,
         -- Where two choices are level to the last digits, another order of adding decides.
-        list_max(logits) - list_max(
-            list_slice(logits, 1, predicted_index_raw)
-            || list_slice(logits, predicted_index_raw + 2, n_choices)
-        ) < 1e-9 as is_tie
+        list_max(logits) - {{ max_of_others('logits', 'predicted_index_raw + 1') }} < 1e-9
+            as is_tie
 
     from predicted
 

@@ -1,3 +1,4 @@
+{#- Long because the mart is wide: what each model knows of a run, side by side. -#}
 with
 
 runs as (
@@ -42,9 +43,9 @@ counted as (
 
 ),
 
-history as (
+training as (
 
-    select * from {{ ref('int_runs__history_summarised') }}
+    select * from {{ ref('int_runs__training_summarised') }}
 
 ),
 
@@ -155,8 +156,8 @@ final as (
         counted.ft_tokens_diff_pct,
         counted.ft_tokens_vs_nominal_pct,
         counted.ft_tokens_agreement,
-        coalesce(history.n_counter_resets, 0) as n_counter_resets,
-        coalesce(history.has_unrepaired_counter, false) as has_unrepaired_counter,
+        training.n_counter_resets,
+        training.has_unrepaired_counter,
 
         ----------  tokens and compute, pretraining of the checkpoint included
         compute.pt_tokens,
@@ -168,33 +169,21 @@ final as (
         compute.pt_ft_compute_real,
 
         ----------  training as logged
-        history.initial_train_loss,
-        history.min_train_loss,
-        history.max_train_loss,
-        case
-            when history.n_train_losses > 1
-                then history.initial_train_loss - history.last_finite_train_loss
-        end as train_loss_improvement,
-        history.initial_learning_rate,
-        history.max_learning_rate,
-        history.last_learning_rate,
+        training.initial_train_loss,
+        training.min_train_loss,
+        training.max_train_loss,
+        training.train_loss_improvement,
+        training.initial_learning_rate,
+        training.max_learning_rate,
+        training.last_learning_rate,
 
         ----------  history and evaluations
-        coalesce(history.n_history_rows, 0) as n_history_rows,
+        training.n_history_rows,
         runs.history_line_count,
-        coalesce(
-            history.last_step, try_cast({{ parse_integer('runs.summary_step_text') }} as bigint)
-        ) as last_step,
-        case
-            when isfinite(coalesce(
-                history.last_train_loss, {{ parse_number('runs.summary_train_loss_text') }}
-            ))
-                then coalesce(
-                    history.last_train_loss, {{ parse_number('runs.summary_train_loss_text') }}
-                )
-        end as final_train_loss,
-        coalesce(history.n_non_finite_rows, 0) as n_non_finite_rows,
-        {{ parse_number('runs.summary_runtime_text') }} as runtime_s,
+        training.last_step,
+        training.final_train_loss,
+        training.n_non_finite_rows,
+        training.runtime_s,
         evaluated.run_path is not null as has_evals,
         tombstones.run_path is not null as is_deleted,
         tombstones.deleted_at
@@ -206,7 +195,7 @@ final as (
     inner join hyperparameters on runs.run_path = hyperparameters.run_path
     inner join nominal on runs.run_path = nominal.run_path
     inner join counted on runs.run_path = counted.run_path
-    left join history on runs.run_path = history.run_path
+    inner join training on runs.run_path = training.run_path
     left join evaluated on runs.run_path = evaluated.run_path
     left join compute on runs.run_path = compute.run_path
     left join tombstones on runs.run_path = tombstones.run_path

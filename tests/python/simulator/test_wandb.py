@@ -640,7 +640,7 @@ def test_every_scenario_occurs_and_has_a_story(project: list[Loaded]) -> None:
 
 def test_only_the_standard_library_is_imported() -> None:
     """By the simulator of W&B; others compute in DuckDB and pin their rows, the demo lands them."""
-    others = {"pretrain.py", "instances.py", "posttrain.py", "demo.py"}
+    others = {"pretrain.py", "instances.py", "posttrain.py", "demo.py", "command.py"}
     for path in (ROOT / "extract" / "simulator").glob("*.py"):
         if path.name in others:
             continue
@@ -650,9 +650,9 @@ def test_only_the_standard_library_is_imported() -> None:
 
 
 def test_it_is_fast() -> None:
-    start = time.perf_counter()
+    start = time.process_time()  # of this process: others may be busy beside it
     for run in simulate_runs():
         json.dumps(run.record)
         for row in run.history():
             json.dumps(row)
-    assert time.perf_counter() - start < 5
+    assert time.process_time() - start < 5
