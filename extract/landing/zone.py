@@ -7,6 +7,10 @@ A batch is written below ``_tmp``, fsynced, renamed into place, and counts as la
 manifest, the last file to be renamed, exists. Readers go by the manifests, so a batch whose writer
 was killed is invisible; the next extractor removes what is left of it. What has landed is never
 rewritten.
+
+Locks are filelock's: 10 lines less than ours over `fcntl`, as well released by a kill, and with its
+own answer to a lock file that goes between open and lock. It costs 25 ms of every start, and up to
+50 ms until a waiting extractor goes on.
 """
 
 from __future__ import annotations
@@ -80,8 +84,7 @@ class LandingZone:
         """
         path = lock_path(self.root, source, scope)
         path.parent.mkdir(parents=True, exist_ok=True)
-        # The kernel releases it, also when the process is killed.
-        lock = FileLock(path)
+        lock = _lock(path)
         try:
             held = lock.acquire(timeout=0)
         except Timeout:
@@ -129,31 +132,21 @@ class LandingZone:
 
         It is removed at the end, and after a kill by the next extractor, whichever it is.
         """
-        (self.root / TEMPORARY).mkdir(parents=True, exist_ok=True)
-        folder, lock = self._scratch_folder()
-        try:
-            yield folder
-        finally:
-            _remove_scratch(folder)
-            lock.release()
-
-    def _scratch_folder(self) -> tuple[Path, FileLock]:
-        """A folder, and the lock that says that somebody works in it.
-
-        The lock lies beside the folder: it is there before, and goes after.
-        """
-        while True:
-            folder = self.root / TEMPORARY / f"{SCRATCH_PREFIX}{secrets.token_hex(4)}"
-            lock = FileLock(folder.with_suffix(SCRATCH_LOCK))
-            with suppress(Timeout):  # else it was taken for one that was left
-                lock.acquire(timeout=0)
-                folder.mkdir()
-                return folder, lock
+        temporary = self.root / TEMPORARY
+        temporary.mkdir(parents=True, exist_ok=True)
+        folder = temporary / f"{SCRATCH_PREFIX}{secrets.token_hex(4)}"
+        # Beside the folder: it is there before, and goes after.
+        with _lock(folder.with_suffix(SCRATCH_LOCK)):
+            folder.mkdir()
+            try:
+                yield folder
+            finally:
+                _remove_scratch(folder)
 
     def _remove_left_scratch(self) -> None:
         for path in (self.root / TEMPORARY).glob(f"{SCRATCH_PREFIX}*{SCRATCH_LOCK}"):
             # In use, or being removed at this moment.
-            with suppress(OSError, Timeout), FileLock(path, timeout=0):
+            with suppress(OSError), _lock(path, timeout=0):
                 _remove_scratch(path.with_suffix(""))
 
     def section(self) -> Section:
@@ -193,6 +186,13 @@ def landed_batches(zone: LandingZone, source: str, pseudonymiser: Pseudonymiser)
                 "original key, or --keep-personal if there was none, or land into another --raw-dir"
             )
     return manifests
+
+
+def _lock(path: Path, timeout: float = -1) -> FileLock:
+    """A lock that the kernel releases, also when the process is killed; nothing in its place where
+    the file system has none.
+    """
+    return FileLock(path, timeout=timeout, fallback_to_soft=False)
 
 
 def _remove_scratch(folder: Path) -> None:

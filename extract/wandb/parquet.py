@@ -12,12 +12,13 @@ import json
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
-
-import duckdb
+from typing import TYPE_CHECKING, Any
 
 from extract.errors import InputError
 from extract.wandb.records import RUN_PAYLOADS
+
+if TYPE_CHECKING:
+    import duckdb
 
 BATCH_ROWS = 256
 # The index of a table, as pandas writes it.
@@ -36,6 +37,8 @@ def component_of(path: Path) -> str | None:
 
 def documents(paths: Sequence[Path]) -> Iterator[tuple[int, Any] | InputError]:
     """(row, document) for each row of a Parquet file, or for each run of several components."""
+    import duckdb  # slow, and `wandb-files` and `status` seldom need it
+
     con = duckdb.connect()
     try:
         if len(paths) == 1 and (component := component_of(paths[0])):

@@ -2,6 +2,8 @@
 
 Not `concurrent.futures`: its threads are joined when Python ends, so that one request of the W&B
 client that never returns would keep the process alive, and a worker that hangs is not replaced.
+Tried with two workers and six items of which the first two hang for 6 s: none of the other four
+was worked on, and the process ended after 6.1 s. Here, with a deadline of 1 s, after 1.2 s.
 """
 
 from __future__ import annotations

@@ -6,6 +6,8 @@ A contributor who knows `models/base` knows `extract/`: each source has a room o
 from __future__ import annotations
 
 import ast
+import subprocess
+import sys
 from functools import cache
 from pathlib import Path
 
@@ -100,3 +102,11 @@ def test_each_source_has_its_command(source: str) -> None:
     text = (PACKAGE / source / "command.py").read_text(encoding="utf-8")
     assert "Example" in text
     assert "typer.Option" not in (PACKAGE / "cli.py").read_text(encoding="utf-8")
+
+
+def test_the_command_line_starts_without_what_is_slow_to_import() -> None:
+    slow = {"duckdb", "huggingface_hub", "isal", "wandb", "extract.simulator.wandb"}
+    script = f"import extract.cli, sys; print(sorted({slow!r} & sys.modules.keys()))"
+    command = [sys.executable, "-c", script]
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "[]"

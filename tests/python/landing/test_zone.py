@@ -330,6 +330,30 @@ def test_scopes_do_not_wait_for_each_other(zone: LandingZone) -> None:
         assert len(list((zone.root / "_locks").iterdir())) == 3
 
 
+def test_a_lock_file_stays(zone: LandingZone) -> None:
+    """filelock 3.20.4 to 3.29.4 removed it (its issue 574): who waited at the old file, and who
+    came later to a new one, then wrote at once."""
+    with zone.locked(SOURCE):
+        (held,) = (zone.root / "_locks").iterdir()
+        before = held.stat().st_ino
+    assert held.stat().st_ino == before
+
+
+def test_a_file_system_without_locks_is_refused(
+    zone: LandingZone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What filelock does in their place by default is a file that a killed extractor leaves."""
+
+    def flock(_descriptor: int, _operation: int) -> None:
+        raise OSError(errno.ENOSYS, "Function not implemented")
+
+    monkeypatch.setattr("fcntl.flock", flock)
+    with pytest.raises(OSError, match="not implemented"), zone.locked(SOURCE):
+        pass
+    with pytest.raises(OSError, match="not implemented"), zone.scratch():
+        pass
+
+
 def test_a_batch_leaves_no_compressor_behind(zone: LandingZone) -> None:
     """zstandard's objects are not found by the garbage collector in a circle of references."""
     with zone.batch(SOURCE, {}) as batch:
