@@ -38,8 +38,10 @@ def summarise(zone: LandingZone) -> list[dict[str, Any]]:
     return [entry | {"refused": refused[source]} for (source, _), entry in sorted(found.items())]
 
 
-def print_table(zone: LandingZone, summary: list[dict[str, Any]], stream: TextIO) -> None:
-    """The summary for a person."""
+def print_table(
+    zone: LandingZone, summary: list[dict[str, Any]], outdated: list[str], stream: TextIO
+) -> None:
+    """The summary for a person; ``outdated`` names the inputs that should land again."""
     waiting = [path for path in (zone.root / DOWNLOADS).rglob("*") if path.is_file()]
     if size := sum(path.stat().st_size for path in waiting):
         print(
@@ -66,11 +68,12 @@ def print_table(zone: LandingZone, summary: list[dict[str, Any]], stream: TextIO
             "its _manifests folder?",
             file=stream,
         )
-    if names := to_land_again(zone):
+    if outdated:
+        more = ", ..." if len(outdated) > NAMES_SHOWN else ""
         print(
-            f"{len(names)} offline logs landed before the processes of a run were told apart: "
-            f"{', '.join(names[:NAMES_SHOWN])}{', ...' if len(names) > NAMES_SHOWN else ''}; land "
-            "them again (wandb-files) for the session of each row",
+            f"{len(outdated)} offline logs landed before the processes of a run were told apart: "
+            f"{', '.join(outdated[:NAMES_SHOWN])}{more}; land them again (wandb-files) for the "
+            "session of each row",
             file=stream,
         )
     errors = {entry["source"]: entry["refused"] for entry in summary if entry["refused"]}
@@ -88,6 +91,7 @@ def status(raw_dir: RawDir = DEFAULT_RAW_DIR) -> None:
     with exit_codes():
         zone = LandingZone(raw_dir)
         summary = summarise(zone)
-        print_table(zone, summary, sys.stderr)
+        outdated = to_land_again(zone)
+        print_table(zone, summary, outdated, sys.stderr)
         record = {"command": "status", "raw_dir": os.fspath(raw_dir), "sources": summary}
-        print(json.dumps(record | {"to_land_again": to_land_again(zone)}))
+        print(json.dumps(record | {"to_land_again": outdated}))

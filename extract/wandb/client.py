@@ -2,7 +2,8 @@
 
 What is known of the client (0.31.0) and shapes the code below:
 
-* Api objects are never freed in wandb-core, its child process: one, flushed between polls.
+* Api objects are never freed in wandb-core, its child process: there is one. It keeps listings, so
+  each is asked for anew here.
 * ``Runs`` keeps every run that it has listed; listed runs are taken out of it here.
 * ``scan_history`` reads windows of steps, not of rows, and its requests have no timeout of their
   own: callers watch the clock.
@@ -206,8 +207,7 @@ class Client:
         """
         seen: set[str] = set()
         for _ in range(LISTINGS):
-            self._api.flush()
-            runs = repeated(lambda: self._listing(entity, project, selection))
+            runs = self._runs(entity, project, selection, per_page=RUNS_PER_PAGE, lazy=False)
             most = 0
             while run := self._next(runs):
                 self.total = len(runs)
@@ -225,9 +225,6 @@ class Client:
                 f"W&B counts {len(runs)} runs in {entity}/{project} and lists {len(seen)}; those "
                 "have landed, call again",
             )
-
-    def _listing(self, entity: str, project: str, selection: Selection) -> Any:
-        return self._runs(entity, project, selection, per_page=RUNS_PER_PAGE, lazy=False)
 
     def _runs(
         self, entity: str, project: str, selection: Selection, *, per_page: int, lazy: bool
@@ -484,14 +481,11 @@ def _translated(doing: str) -> Iterator[None]:
         if "Could not find project" in text:
             reason = "not_found"
         is_final = reason != "request_failed" or GAVE_UP in text
+        has_errors = "graphql" in text.lower()  # in an answer, which has no other status then
         raise RequestError(
-            reason, f"{doing}: {text}", is_final=is_final, status=status or _error_status(text)
-        ) from None
-
-
-def _error_status(text: str) -> int | None:
-    """0 where W&B answered, and the answer holds errors; None where it did not."""
-    return 0 if "graphql" in text.lower() or "GraphQL" in text else None
+            reason, f"{doing}: {text}", is_final=is_final,
+            status=status or (0 if has_errors else None),
+        ) from None  # fmt: skip
 
 
 def repeated(action: Callable[[], Result]) -> Result:

@@ -47,8 +47,6 @@ SOURCE = "wandb"
 TELLS_SESSION = "tells_session"
 # Often enough to see that something moves, seldom enough to cost nothing.
 RECORDS_PER_REPORT = 500
-
-
 # Raised when inputs are recognised that were refused before: they land when they come again.
 READER = 2
 # Files that are no exports, by name.

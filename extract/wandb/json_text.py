@@ -16,6 +16,7 @@ from typing import Any
 
 from extract import inputs
 from extract.errors import FileError, InputError
+from extract.wandb.records import by_columns
 
 # What is looked at to tell the layout. A first line that is longer is read value by value, too.
 LAYOUT_BYTES = 1024 * 1024
@@ -57,23 +58,12 @@ def documents(path: Path) -> Documents:
         yield InputError("empty", "is empty: nothing to land; export it again")
 
 
-def by_columns() -> FileError:
-    """What is said of a table that is written column by column."""
-    return FileError(
-        "by_columns",
-        "is a table written column by column; write a record for each row instead, as "
-        "pandas' to_json(FILE, orient='records', lines=True) does",
-    )
-
-
 def _goes_over_lines(start: bytes) -> bool:
     """Whether the first document is no line of its own."""
     lines = start.lstrip().split(b"\n", 1)
     is_cut = len(lines) == 1 and len(start) == LAYOUT_BYTES
-    if is_cut:
-        return lines[0].startswith(
-            b"["
-        )  # a longer object is read by lines, and refused if too long
+    if is_cut:  # a longer object is read by lines, and refused if it is too long
+        return lines[0].startswith(b"[")
     try:
         json.loads(lines[0])
     except (ValueError, RecursionError):

@@ -164,11 +164,7 @@ def record_of(document: Any, of: RunName | None = None) -> RunRecord | HistoryRe
         raise _unknown(f"it is a bare {type(document).__name__}")
     first = next(iter(document.values()), None)
     if isinstance(first, dict | list) and _is_table(document):
-        raise FileError(
-            "by_columns",
-            "is a table that is not written row by row; write a record for each row instead, as "
-            "pandas' to_json(FILE, orient='records', lines=True) does",
-        )
+        raise by_columns()
     if _is_logged(document):
         return _history(document, of)
     if _is_graphql(document):
@@ -195,6 +191,15 @@ def record_of(document: Any, of: RunName | None = None) -> RunRecord | HistoryRe
     if not has_run_id:
         raise _unknown(f"it has no run_id (its keys: {', '.join(sorted(document)[:8])})")
     raise _unknown(f"its keys are {', '.join(sorted(document)[:8])}")
+
+
+def by_columns() -> FileError:
+    """What is said of a table that is one document."""
+    return FileError(
+        "by_columns",
+        "is a table that is not written row by row; write a record for each row instead, as "
+        "pandas' to_json(FILE, orient='records', lines=True) does",
+    )
 
 
 def _is_logged(document: dict[str, Any]) -> bool:

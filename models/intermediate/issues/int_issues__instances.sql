@@ -16,9 +16,7 @@ compared as (
 
 checks as (
 
-    select * from {{ ref('int_instance_checks__by_task') }}
-    union all by name
-    select * from {{ ref('int_instance_checks__by_checkpoint') }}
+    select * from {{ ref('int_instance_checks__united') }}
 
 ),
 

@@ -1,9 +1,14 @@
 {#- One list of what is odd in the landed data: each topic's issues, with what their kind says. -#}
+{%- set topics = [
+    'run_names', 'run_configs', 'config_keys', 'histories', 'run_evals', 'pretraining_names',
+    'pretraining', 'instances', 'posttrain', 'inputs',
+] %}
+
 with
 
 issues as (
 
-    {%- for topic in issue_topics() %}
+    {%- for topic in topics %}
     select * from {{ ref('int_issues__' ~ topic) }}
     {{ 'union all by name' if not loop.last }}
     {%- endfor %}
@@ -36,7 +41,7 @@ counted as (
 listed as (
 
     select
-        kinds.kind,
+        counted.kind,
         kinds.severity,
         if(kinds.source = 'all', counted.field, kinds.source) as source,
         counted.subject,
@@ -46,8 +51,9 @@ listed as (
         kinds.mend_in,
         counted.n_occurrences
 
+    -- An issue of a kind that the list of kinds lacks stays, and fails the test of data_issues.kind.
     from counted
-    inner join kinds on counted.kind = kinds.kind
+    left join kinds on counted.kind = kinds.kind
 
 )
 

@@ -1,17 +1,19 @@
-{#- What each run has of what it should have, counted. DPO runs count no tokens by nature. -#}
+{#- (item, when a run has it, which runs should have it). DPO runs count no tokens by nature. -#}
 {%- set items = [
-    ('run_type', "classified.run_type not in ('old', 'other')"),
-    ('ckpt_recipe', 'checkpoints.ckpt_recipe is not null and checkpoints.is_known_ckpt_recipe'),
-    ('ckpt_params', 'sizes.params is not null'),
-    ('ckpt_step', 'checkpoints.ckpt_step is not null or checkpoints.ckpt_is_final'),
-    ('ckpt_seed', "checkpoints.seed_resolution in ('direct', 'absent')"),
-    ('config', 'configs.run_path is not null'),
-    ('learning_rate', 'hyperparameters.learning_rate is not null'),
-    ('ft_tokens', 'nominal.ft_tokens is not null'),
-    ('ft_tokens_real', "if(hyperparameters.method = 'dpo', null, counted.ft_tokens_real is not null)"),
-    ('history', 'history.n_history_rows > 0'),
-    ('evaluations', 'evaluated.run_path is not null'),
-    ('match', 'matches.pt_step is not null'),
+    ('run_type', "classified.run_type not in ('old', 'other')", 'true'),
+    ('ckpt_recipe', 'checkpoints.ckpt_recipe is not null and checkpoints.is_known_ckpt_recipe',
+     'true'),
+    ('ckpt_params', 'sizes.params is not null', 'true'),
+    ('ckpt_step', 'checkpoints.ckpt_step is not null or checkpoints.ckpt_is_final', 'true'),
+    ('ckpt_seed', "checkpoints.seed_resolution in ('direct', 'absent')", 'true'),
+    ('config', 'configs.run_path is not null', 'true'),
+    ('learning_rate', 'hyperparameters.learning_rate is not null', 'true'),
+    ('ft_tokens', 'nominal.ft_tokens is not null', 'true'),
+    ('ft_tokens_real', 'counted.ft_tokens_real is not null',
+     "hyperparameters.method is distinct from 'dpo'"),
+    ('history', 'history.n_history_rows > 0', 'true'),
+    ('evaluations', 'matches.has_evals', 'true'),
+    ('match', 'matches.pt_step is not null', 'true'),
 ] %}
 
 with
@@ -64,13 +66,6 @@ configs as (
 
 ),
 
-evaluated as (
-
-    select distinct run_path from {{ ref('int_evals__parsed') }}
-    where reported_value is not null
-
-),
-
 sizes as (
 
     select * from {{ ref('model_size_registry') }}
@@ -81,8 +76,8 @@ had as (
 
     select
         classified.run_path,
-        {%- for item, condition in items %}
-        coalesce({{ condition }}, {{ 'null' if item == 'ft_tokens_real' else 'false' }})
+        {%- for item, condition, applies in items %}
+        case when {{ applies }} then ({{ condition }}) is true end
             as has_{{ item }}{{ ',' if not loop.last }}
         {%- endfor %}
 
@@ -93,15 +88,14 @@ had as (
     inner join counted on classified.run_path = counted.run_path
     left join sizes on checkpoints.ckpt_params = sizes.params
     left join history on classified.run_path = history.run_path
-    left join matches on classified.run_path = matches.run_path
+    inner join matches on classified.run_path = matches.run_path
     left join configs on classified.run_path = configs.run_path
-    left join evaluated on classified.run_path = evaluated.run_path
 
 ),
 
 counts as (
 
-    {%- for item, _ in items %}
+    {%- for item, _, _ in items %}
     select
         '{{ item }}' as item,
         count(had.has_{{ item }}) as n_runs,
@@ -109,6 +103,7 @@ counts as (
         min(had.run_path) filter (where not had.has_{{ item }}) as example_without
 
     from had
+    having count(*) > 0
     {{ 'union all' if not loop.last }}
     {%- endfor %}
 

@@ -1,22 +1,8 @@
 with
 
-by_task as (
-
-    select * from {{ ref('int_instance_checks__by_task') }}
-
-),
-
-by_checkpoint as (
-
-    select * from {{ ref('int_instance_checks__by_checkpoint') }}
-
-),
-
 checks as (
 
-    select * from by_task
-    union all by name
-    select * from by_checkpoint
+    select * from {{ ref('int_instance_checks__united') }}
 
 ),
 

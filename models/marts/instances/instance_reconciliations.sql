@@ -2,24 +2,10 @@
 
 with
 
-by_task as (
+checks as (
 
-    select * from {{ ref('int_instance_checks__by_task') }}
-
-),
-
-by_checkpoint as (
-
-    select * from {{ ref('int_instance_checks__by_checkpoint') }}
-
-),
-
-final as (
-
-    select * from by_task
-    union all by name
-    select * from by_checkpoint
+    select * from {{ ref('int_instance_checks__united') }}
 
 )
 
-select * from final
+select * from checks

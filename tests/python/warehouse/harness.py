@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Iterable
@@ -12,7 +11,9 @@ from typing import Any
 
 import duckdb
 
-ROOT = Path(__file__).resolve().parents[3]
+from extract.warehouse import ROOT
+from extract.warehouse import Warehouse as Places
+
 SAMPLE = ROOT.parent / "shared" / "data" / "wandb"
 PSEUDONYM_KEY = "a key that only tests use"
 
@@ -51,23 +52,16 @@ INSTANCES_ONLY = (
 )  # fmt: skip
 
 
-class Warehouse:
+class Warehouse(Places):
     """A zone and a database below one folder; both tools run as real processes."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.raw = folder / "raw"
-        self.database = folder / "datadecide.duckdb"
+        super().__init__(folder / "raw", folder / "datadecide.duckdb", folder)
         folder.mkdir(parents=True, exist_ok=True)
 
     @property
     def environment(self) -> dict[str, str]:
-        return os.environ | {
-            "DATADECIDE_RAW_DIR": str(self.raw),
-            "DATADECIDE_DB": str(self.database),
-            "DATADECIDE_TEMP_DIR": str(self.folder / "tmp"),
-            "DATADECIDE_PSEUDONYM_KEY": PSEUDONYM_KEY,
-        }
+        return super().environment | {"DATADECIDE_PSEUDONYM_KEY": PSEUDONYM_KEY}
 
     def land_command(self, *paths: Path | str) -> list[str]:
         return [sys.executable, "-m", "extract", "wandb-files", *map(str, paths)]
@@ -98,9 +92,7 @@ class Warehouse:
         return json.loads(done.stdout)
 
     def dbt_command(self, *arguments: str) -> list[str]:
-        dbt = str(Path(sys.executable).parent / "dbt")
-        paths = ["--target-path", str(self.folder / "target"), "--log-path", str(self.folder)]
-        return [dbt, "--quiet", *arguments, *paths]
+        return super().dbt_command("--quiet", *arguments)
 
     def attempt(self, *command: str) -> subprocess.CompletedProcess[str]:
         """A command in this warehouse, whatever comes of it."""

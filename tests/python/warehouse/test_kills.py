@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import random
 import signal
 import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from tests.python.warehouse.harness import ROOT, WITHOUT_TESTS, Warehouse, assert_same_marts
 
@@ -38,9 +40,18 @@ def _kill_after(process: subprocess.Popen[bytes], seconds: float) -> bool:
 
 
 def _pieces(export: Path, name: str) -> list[str]:
-    """The lines of an export dealt out to as many files as there are kills."""
-    lines = (export / name).read_text().splitlines(keepends=True)
-    return ["".join(lines[number::KILLS]) for number in range(KILLS)]
+    """The lines of an export dealt out to as many files as there are kills.
+
+    Lines of one step stay in one file: a later export that has a step at another time replaces the
+    earlier one's row there, which is right for a run that was rewound and no matter of kills.
+    """
+    pieces: list[list[str]] = [[] for _ in range(KILLS)]
+    dealt: dict[tuple[Any, Any], int] = {}
+    for line in (export / name).read_text().splitlines(keepends=True):
+        record = json.loads(line)
+        number = dealt.setdefault((record["run_id"], record.get("step")), len(dealt))
+        pieces[number % KILLS].append(line)
+    return ["".join(piece) for piece in pieces]
 
 
 def test_landing_killed_at_random_moments(
