@@ -73,7 +73,7 @@ def instances(
 
         python -m extract instances all --source ~/downloads/eval-instances --task mmlu
     """
-    from extract.instances import pipeline as instances_module  # DuckDB, and soon the hub's client
+    from extract.instances import recipe as instances_module  # DuckDB, and soon the hub's client
 
     with exit_codes():
         if source and keep_tarballs:

@@ -38,7 +38,7 @@ def posttrain(
 
         python -m extract posttrain ~/dumps/2025-03-02_posttrain ~/dumps/2025-06-01_posttrain
     """
-    from extract.posttrain import pipeline as posttrain_module  # DuckDB
+    from extract.posttrain import lander as posttrain_module  # DuckDB
 
     with exit_codes():
         pseudonymiser = Pseudonymiser.from_environment(keep_personal=keep_personal)

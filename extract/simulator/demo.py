@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from extract.huggingface import pretrain
-from extract.instances import pipeline as instances
+from extract.instances import recipe as instances
 from extract.landing.privacy import Pseudonymiser
 from extract.landing.zone import LandingZone
-from extract.posttrain import pipeline as posttrain
+from extract.posttrain import lander as posttrain
 from extract.simulator import instances as simulated_instances
 from extract.simulator import posttrain as simulated_posttrain
 from extract.simulator.pretrain import write

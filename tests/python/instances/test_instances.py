@@ -29,9 +29,9 @@ import pytest
 from extract.errors import InputError, UsageError
 from extract.huggingface.hub import is_offline
 from extract.instances import archive as instances_archive
-from extract.instances import pipeline as instances
+from extract.instances import recipe as instances
 from extract.instances import streams
-from extract.instances.pipeline import REPO_ID, REVISION, Request, Summary, all_tasks
+from extract.instances.recipe import REPO_ID, REVISION, Request, Summary, all_tasks
 from extract.landing.zone import LandingZone
 from extract.olmes import convert as instances_convert
 from extract.olmes import sql
@@ -57,7 +57,7 @@ Key = tuple[str, int, int]
 Files = dict[str, bytes]
 PROCESSES = multiprocessing.get_context("forkserver")
 PROCESSES.set_forkserver_preload(
-    ["extract.instances.pipeline", "pytest", "tests.python.instances.test_instances"]
+    ["extract.instances.recipe", "pytest", "tests.python.instances.test_instances"]
 )
 
 
@@ -1103,7 +1103,7 @@ def test_a_checkpoint_that_does_not_fit_into_memory_is_refused(
 
 
 @pytest.mark.parametrize(
-    "broken", ["extract.instances.pipeline.unpack", "extract.olmes.convert.Converter._convert"]
+    "broken", ["extract.instances.recipe.unpack", "extract.olmes.convert.Converter._convert"]
 )
 def test_an_error_that_nobody_thought_of_is_of_one_checkpoint(
     zone: LandingZone, archive: Path, monkeypatch: pytest.MonkeyPatch, broken: str

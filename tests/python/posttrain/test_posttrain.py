@@ -20,9 +20,9 @@ import pytest
 from extract.errors import UsageError
 from extract.landing.privacy import PREFIX, Pseudonymiser
 from extract.landing.zone import LandingZone
-from extract.posttrain import pipeline as posttrain
+from extract.posttrain import lander as posttrain
 from extract.posttrain.files import File
-from extract.posttrain.pipeline import KEYS, Summary
+from extract.posttrain.lander import KEYS, Summary
 from extract.simulator import posttrain as simulator
 from extract.simulator.posttrain import AUTHOR, HOST, MODELS, NEWER, OLDER, TASKS, write
 from tests.python.testing import (
@@ -41,7 +41,7 @@ N = 4  # questions of a task
 N_FILES = {OLDER: 1, NEWER: 2 + 4 * len(TASKS) + 1}  # those of boolq have requests, too
 PROCESSES = multiprocessing.get_context("forkserver")
 PROCESSES.set_forkserver_preload(
-    ["extract.posttrain.pipeline", "pytest", "tests.python.posttrain.test_posttrain"]
+    ["extract.posttrain.lander", "pytest", "tests.python.posttrain.test_posttrain"]
 )
 LFS_POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:1\nsize 5\n"
 
