@@ -1,28 +1,19 @@
-"""`instances`: question-level results, from the Hugging Face hub or from files on disk.
+"""What is asked for of one recipe, landed from its archives.
 
-A checkpoint of a recipe is one batch: all of its tasks that are asked for land, or none. A thread
-reads them, two convert them (ISA-L and DuckDB let go of the interpreter), and the caller's commits
-them. At most ``MAX_ON_DISK`` are unpacked at once, whatever the size of an archive.
-
-Each recipe has its own lock, batches and downloads: two calls with two recipes, also on two
-machines that share the zone, have nothing to do with each other.
+A checkpoint is one batch: all of its tasks that are asked for land, or none.
 """
 
 from __future__ import annotations
 
-import os
-import queue
 import shutil
-import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from extract.errors import ExtractError, InputError
+from extract.errors import InputError
 from extract.huggingface import hub
 from extract.huggingface.hub import HubFile
 from extract.instances.archive import (
@@ -34,24 +25,18 @@ from extract.instances.archive import (
     unpack,
 )
 from extract.instances.landed import SOURCE, Contents, Landed
+from extract.instances.pipeline import Copy, Done, Pipeline, Read
 from extract.instances.request import Request, all_tasks
+from extract.instances.streams import TARBALL
 from extract.landing.batch import Batch
 from extract.landing.manifest import Outcome
 from extract.landing.zone import LandingZone
 from extract.olmes.checkpoint import Checkpoint, Unpacked, unexpected
-from extract.olmes.convert import Converted, Converter
 from extract.summary import CallSummary
 
 REPO_ID = "allenai/DataDecide-eval-instances"
 REVISION = "23f3b2e186ca6c39026e3efa00e4af397680c075"
 GB = 10**9
-# One is read and two are converted: 0.2 GB of JSON.
-MAX_ON_DISK = 3
-# Each with a DuckDB of one thread: two that share one take 1.4 times the processor's time. Together
-# they keep up with one that reads, on two cores.
-CONVERTERS = 2
-WAIT_S = 0.1
-_TARBALL = ".tar.gz"
 _N_SUGGESTIONS = 3
 
 
@@ -74,92 +59,7 @@ class Summary(CallSummary):
     messages: list[str] = field(default_factory=list)
 
 
-def land(
-    zone: LandingZone,
-    request: Request,
-    *,
-    keep_tarballs: bool = False,
-    tell: Callable[[str], None] = lambda _message: None,
-    report: Callable[[str, int], None] = lambda _name, _questions: None,
-) -> Summary:
-    """Land recipes from the hub; ``tell`` is told what is about to be downloaded."""
-    return _Call(zone, request, report).from_hub(keep_tarballs, tell)
-
-
-def land_source(
-    zone: LandingZone,
-    folders: Sequence[Path],
-    request: Request,
-    *,
-    report: Callable[[str, int], None] = lambda _name, _questions: None,
-) -> Summary:
-    """Land recipes from files on disk, wherever below the folders they are."""
-    return _Call(zone, request, report).from_disk(folders)
-
-
-@dataclass
-class Copy:
-    """One copy of a checkpoint; an archive may hold another."""
-
-    sha256: str | None = None
-    is_whole: Future[bool] = field(default_factory=Future)  # once it has been converted
-
-
-@dataclass(frozen=True)
-class Read:
-    """A checkpoint that is unpacked into the folder of its batch, or why it is not."""
-
-    batch: Batch
-    checkpoint: Checkpoint
-    copy: Copy
-    content: Unpacked | InputError
-
-
-@dataclass(frozen=True)
-class Done:
-    """A checkpoint that is ready to be committed, or why it is not."""
-
-    read: Read
-    result: Converted | InputError
-
-
-class _Call:
-    """One call of the command."""
-
-    def __init__(
-        self, zone: LandingZone, request: Request, report: Callable[[str, int], None]
-    ) -> None:
-        self._zone = zone
-        self._request = request
-        self._report = report
-        self._summary = Summary()
-
-    def from_hub(self, keep_tarballs: bool, tell: Callable[[str], None]) -> Summary:
-        listing: dict[str, HubFile] | InputError | None = None
-        for tar_name in self._request.recipes:
-            with self._zone.locked(SOURCE, tar_name):
-                recipe = _Recipe(self._zone, self._request, tar_name, self._summary, self._report)
-                if recipe.is_finished():
-                    recipe.tidy(keep_tarballs or recipe.is_kept)
-                    continue
-                if listing is None:
-                    listing = _listing()
-                if isinstance(listing, InputError):
-                    recipe.refuse_archive(REPO_ID, listing)
-                    continue
-                recipe.land_hub(listing, keep_tarballs, tell)
-        return self._summary
-
-    def from_disk(self, folders: Sequence[Path]) -> Summary:
-        found = find_archives(folders, self._request.recipes, self._zone.root.resolve())
-        for tar_name in self._request.recipes:
-            with self._zone.locked(SOURCE, tar_name):
-                recipe = _Recipe(self._zone, self._request, tar_name, self._summary, self._report)
-                recipe.land_disk(found[tar_name])
-        return self._summary
-
-
-class _Recipe:
+class Recipe:
     """Lands what is asked for of one recipe; used inside its lock."""
 
     def __init__(
@@ -199,7 +99,7 @@ class _Recipe:
             for checkpoint, task in sorted(contents.unknown_tasks):
                 if self._request.has(checkpoint) and task not in all_tasks():
                     self._tell_again(f"{checkpoint.name}, task {task}", "unknown_task")
-        self._refuse_missed(f"{self._tar_name}{_TARBALL}")
+        self._refuse_missed(f"{self._tar_name}{TARBALL}")
         return True
 
     @property
@@ -219,7 +119,7 @@ class _Recipe:
     def land_hub(
         self, listing: dict[str, HubFile], keep_tarballs: bool, tell: Callable[[str], None]
     ) -> None:
-        name = f"models/{self._tar_name}{_TARBALL}"
+        name = f"models/{self._tar_name}{TARBALL}"
         file = listing.get(name.lower())
         if file is None:
             self.refuse_archive(name, InputError(
@@ -279,7 +179,7 @@ class _Recipe:
         if not archives:
             self.refuse_archive(self._tar_name, InputError(
                 "no_such_archive",
-                f"{self._tar_name}: there is no {self._tar_name}{_TARBALL} below --source, and no "
+                f"{self._tar_name}: there is no {self._tar_name}{TARBALL} below --source, and no "
                 f"folder {self._tar_name}/SIZE/seed-N with checkpoints; check the path",
             ))  # fmt: skip
             return
@@ -457,95 +357,6 @@ class _Recipe:
         self._summary.messages.append(message)
 
 
-class Pipeline:
-    """Reads in one thread and converts in two, and yields what is done in the order of reading."""
-
-    def __init__(self, archive: str, steps: Iterator[Callable[[], Read] | Refused]) -> None:
-        self._archive = archive
-        self._steps = steps
-        self._slots = threading.Semaphore(MAX_ON_DISK)
-        self._is_over = threading.Event()
-        self._results: queue.SimpleQueue[Future[Any] | None] = queue.SimpleQueue()
-        # Each thread its own: memory that one thread frees does not serve another.
-        self._mine = threading.local()
-        self._converters: list[Converter] = []
-        self._pool = ThreadPoolExecutor(CONVERTERS, "convert", self._begin)
-        self._reader = threading.Thread(target=self._read, name="read", daemon=True)
-        self._reader.start()
-
-    def __iter__(self) -> Iterator[Done | Refused]:
-        while (future := self._results.get()) is not None:
-            result = future.result()
-            yield result
-            if isinstance(result, Done):  # and committed
-                self._slots.release()
-
-    def close(self) -> None:
-        """Stop, wherever it is."""
-        self._is_over.set()
-        self._reader.join()
-        self._pool.shutdown(cancel_futures=True)
-        for converter in self._converters:
-            converter.close()
-
-    def _begin(self) -> None:
-        self._mine.converter = Converter()
-        self._converters.append(self._mine.converter)
-
-    def _read(self) -> None:
-        try:
-            for step in self._steps:
-                if not callable(step):
-                    self._tell(step)
-                elif self._has_slot():
-                    self._results.put(self._pool.submit(self._convert, step()))
-                else:
-                    return
-        except ArchiveError as problem:
-            self._tell(Refused(self._archive, problem))
-        except (ExtractError, OSError, MemoryError) as problem:
-            self._fail(problem)
-        except Exception as problem:
-            why = unexpected(self._archive, problem, ArchiveError)
-            self._tell(Refused(self._archive, why))
-        except BaseException as problem:
-            self._fail(problem)
-        finally:
-            self._results.put(None)
-
-    def _tell(self, refused: Refused) -> None:
-        future: Future[Any] = Future()
-        future.set_result(refused)
-        self._results.put(future)
-
-    def _fail(self, problem: BaseException) -> None:
-        """To be raised where the results are used."""
-        future: Future[Any] = Future()
-        future.set_exception(problem)
-        self._results.put(future)
-
-    def _has_slot(self) -> bool:
-        while not self._is_over.is_set():
-            if self._slots.acquire(timeout=WAIT_S):
-                return True
-        return False
-
-    def _convert(self, read: Read) -> Done:
-        result: Converted | InputError | None = None
-        try:
-            result = (
-                read.content if isinstance(read.content, InputError)
-                else self._mine.converter.convert(read.content, read.batch.folder)
-            )  # fmt: skip
-        except InputError as problem:
-            result = problem
-        finally:
-            read.copy.is_whole.set_result(isinstance(result, Converted))
-            for path in read.batch.folder.glob("*.jsonl"):  # of one that is refused
-                path.unlink()
-        return Done(read, result)
-
-
 def _difference(found: Found, first: Copy) -> Iterator[Refused]:
     """Tell of a copy that is not the one that lands; equal ones may be there."""
     found.content.skim()
@@ -558,48 +369,3 @@ def _difference(found: Found, first: Copy) -> Iterator[Refused]:
             f"{first.sha256[:8]}), the other does not ({sha256[:8]}, {found.path}); get the "
             "archive again from its publisher",
         ))  # fmt: skip
-
-
-# -- names ----------------------------------------------------------------------------------------
-
-
-def find_archives(
-    folders: Sequence[Path], tar_names: Sequence[str], raw_dir: Path
-) -> dict[str, list[Path]]:
-    """The tarballs of recipes below the folders, and unpacked trees of them."""
-    by_name = {name.lower(): name for name in tar_names}
-    # By what they really are: folders may be named twice, or one below the other.
-    tarballs: dict[str, dict[str, Path]] = {name: {} for name in tar_names}
-    trees: dict[str, dict[str, Path]] = {name: {} for name in tar_names}
-
-    def look(path: Path, is_folder: bool) -> bool:
-        name = path.name.lower()
-        if is_folder and name in by_name and any(path.glob("[!.]*/[Ss][Ee][Ee][Dd]-*")):
-            trees[by_name[name]].setdefault(os.path.realpath(path), path)
-            return True
-        if not is_folder and name.endswith(_TARBALL) and name[: -len(_TARBALL)] in by_name:
-            tarballs[by_name[name[: -len(_TARBALL)]]].setdefault(os.path.realpath(path), path)
-        return False
-
-    for folder in folders:
-        # The name of `.` is not in its path.
-        top = folder.resolve() if folder.is_dir() else folder
-        if look(top, top.is_dir()):
-            continue
-        for above, below, files in os.walk(top):
-            below[:] = [
-                name for name in sorted(below)
-                if not name.startswith(".") and Path(above, name).resolve() != raw_dir
-                and not look(Path(above, name), True)
-            ]  # fmt: skip
-            for name in sorted(files):
-                look(Path(above, name), False)
-    return {name: [*tarballs[name].values(), *trees[name].values()] for name in tar_names}
-
-
-def _listing() -> dict[str, HubFile] | InputError:
-    """The files of the pinned commit, by their path in lower case."""
-    try:
-        return {file.path.lower(): file for file in hub.list_files(REPO_ID, REVISION)}
-    except InputError as problem:
-        return problem

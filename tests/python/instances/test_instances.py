@@ -29,9 +29,9 @@ import pytest
 from extract.errors import InputError, UsageError
 from extract.huggingface.hub import is_offline
 from extract.instances import archive as instances_archive
-from extract.instances import recipe as instances
-from extract.instances import streams
-from extract.instances.recipe import REPO_ID, REVISION, Request, Summary, all_tasks
+from extract.instances import call, recipe, streams
+from extract.instances.recipe import REPO_ID, REVISION, Summary
+from extract.instances.request import Request, all_tasks
 from extract.landing.zone import LandingZone
 from extract.olmes import convert as instances_convert
 from extract.olmes import sql
@@ -57,7 +57,7 @@ Key = tuple[str, int, int]
 Files = dict[str, bytes]
 PROCESSES = multiprocessing.get_context("forkserver")
 PROCESSES.set_forkserver_preload(
-    ["extract.instances.recipe", "pytest", "tests.python.instances.test_instances"]
+    ["extract.instances.call", "pytest", "tests.python.instances.test_instances"]
 )
 
 
@@ -112,7 +112,7 @@ def write_archive(
 def land(
     zone: LandingZone, *paths: Path, recipes: Sequence[str] = (RECIPE,), **asked: Any
 ) -> Summary:
-    return instances.land_source(zone, paths, Request.of(recipes, **asked))
+    return call.land_source(zone, paths, Request.of(recipes, **asked))
 
 
 def counts(summary: Summary) -> tuple[int, int, int]:
@@ -1133,7 +1133,7 @@ def test_an_error_that_nobody_thought_of_is_of_one_checkpoint(
 def test_what_is_wrong_with_the_machine_is_no_refusal(
     zone: LandingZone, archive: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
-    for owner, name in ((instances, "unpack"), (instances_convert.Converter, "_convert")):
+    for owner, name in ((recipe, "unpack"), (instances_convert.Converter, "_convert")):
 
         def fails(*_: Any) -> Any:
             raise error
@@ -1420,7 +1420,7 @@ def test_an_interrupt_leaves_nothing_behind(
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        instances.land_source(zone, [archive], Request.of([RECIPE]), report=interrupt)
+        call.land_source(zone, [archive], Request.of([RECIPE]), report=interrupt)
     check_clean(zone)
     assert threading.active_count() == before
     assert counts(land(zone, archive)) == (2, 2, 0)
