@@ -22,7 +22,7 @@ from extract.landing.encoding import dump_json, file_sha256
 from extract.landing.manifest import Manifest, Outcome
 from extract.landing.privacy import Pseudonymiser, evaluation_names, home_names
 from extract.landing.zone import LandingZone, landed_batches
-from extract.olmes.convert import members
+from extract.olmes.json_object import members
 from extract.posttrain.files import (
     DUMP,
     OTHER,
