@@ -13,7 +13,7 @@ from extract.instances.landed import Landed
 from extract.instances.request import Request
 from extract.landing.privacy import Pseudonymiser
 from extract.landing.zone import LandingZone
-from extract.posttrain import lander as posttrain
+from extract.posttrain import call as posttrain
 from extract.simulator import instances as simulated_instances
 from extract.simulator import posttrain as simulated_posttrain
 from extract.simulator.pretrain import write

@@ -20,7 +20,8 @@ import pytest
 from extract.errors import UsageError
 from extract.landing.privacy import PREFIX, Pseudonymiser
 from extract.landing.zone import LandingZone
-from extract.posttrain import lander as posttrain
+from extract.posttrain import call as posttrain
+from extract.posttrain import lander
 from extract.posttrain.files import File
 from extract.posttrain.lander import KEYS, Summary
 from extract.simulator import posttrain as simulator
@@ -41,7 +42,7 @@ N = 4  # questions of a task
 N_FILES = {OLDER: 1, NEWER: 2 + 4 * len(TASKS) + 1}  # those of boolq have requests, too
 PROCESSES = multiprocessing.get_context("forkserver")
 PROCESSES.set_forkserver_preload(
-    ["extract.posttrain.lander", "pytest", "tests.python.posttrain.test_posttrain"]
+    ["extract.posttrain.call", "pytest", "tests.python.posttrain.test_posttrain"]
 )
 LFS_POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:1\nsize 5\n"
 
@@ -634,7 +635,7 @@ def test_a_file_that_changes_is_refused(
     """New content never lands under an old digest."""
     path = results(dumps) / name
     old = path.read_bytes()
-    hashed = posttrain._sha256_of
+    hashed = lander._sha256_of
 
     def changing(file: File) -> str | None:
         sha256 = hashed(file)
@@ -642,7 +643,7 @@ def test_a_file_that_changes_is_refused(
             path.unlink() if change == "unlink" else path.write_bytes(b"\n" + old)
         return sha256
 
-    monkeypatch.setattr(posttrain, "_sha256_of", changing)
+    monkeypatch.setattr(lander, "_sha256_of", changing)
     assert counts(land(zone, dumps)) == (4, 0, 1)
     assert [reason for reason, _ in refusals(zone).values()] == ["changed"]
     check_zone(zone)
@@ -655,14 +656,14 @@ def test_a_file_that_changes_is_refused(
 def test_what_nobody_expected_is_told_of_its_directory_alone(
     zone: LandingZone, dumps: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    convert = posttrain._Lander._land_predictions
+    convert = lander.Lander._land_predictions
 
     def failing(self: Any, batch: Any) -> int:
         if self._directory.path == results(dumps):
             raise ZeroDivisionError("of bilbo")
         return convert(self, batch)
 
-    monkeypatch.setattr(posttrain._Lander, "_land_predictions", failing)
+    monkeypatch.setattr(lander.Lander, "_land_predictions", failing)
     assert counts(land(zone, dumps)) == (3, 0, 1)
     assert "bilbo" not in all_text(zone)
     check_zone(zone)
