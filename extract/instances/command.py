@@ -73,22 +73,22 @@ def instances(
 
         python -m extract instances all --source ~/downloads/eval-instances --task mmlu
     """
-    from extract.instances import pipeline as instances_module  # DuckDB, and soon the hub's client
+    # DuckDB, and soon the hub's client
+    from extract.instances.call import land, land_source
+    from extract.instances.request import Request
 
     with exit_codes():
         if source and keep_tarballs:
             raise UsageError(
                 "--keep-tarballs is about downloads, and --source downloads nothing; leave one out"
             )
-        request = instances_module.Request.of(
-            recipes, params or (), seed or (), step or (), task or ()
-        )
+        request = Request.of(recipes, params or (), seed or (), step or (), task or ())
         zone = LandingZone(raw_dir)
         with console.landing_progress() as report:
             if source:
-                summary = instances_module.land_source(zone, source, request, report=report)
+                summary = land_source(zone, source, request, report=report)
             else:
-                summary = instances_module.land(
+                summary = land(
                     zone, request, keep_tarballs=keep_tarballs, report=report,
                     tell=lambda text: print(text, file=sys.stderr),
                 )  # fmt: skip

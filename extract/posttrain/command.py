@@ -38,14 +38,12 @@ def posttrain(
 
         python -m extract posttrain ~/dumps/2025-03-02_posttrain ~/dumps/2025-06-01_posttrain
     """
-    from extract.posttrain import pipeline as posttrain_module  # DuckDB
+    from extract.posttrain.call import land  # DuckDB
 
     with exit_codes():
         pseudonymiser = Pseudonymiser.from_environment(keep_personal=keep_personal)
         with console.landing_progress() as report:
-            summary = posttrain_module.land(
-                LandingZone(raw_dir), folders, pseudonymiser, report=report
-            )
+            summary = land(LandingZone(raw_dir), folders, pseudonymiser, report=report)
     for message in summary.messages:
         print(f"refused: {message}", file=sys.stderr)
     if untold := summary.refused - len(summary.messages):

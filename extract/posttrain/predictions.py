@@ -18,7 +18,7 @@ import duckdb
 from extract.errors import InputError
 from extract.inputs import Line
 from extract.olmes import sql
-from extract.olmes.convert import Count
+from extract.olmes.task import Count
 from extract.posttrain.files import lines_of, nothing_landed
 
 # Generated texts are long, 0.2 GB of JSON in a file. DuckDB needs a hundred times the size of what

@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from extract.huggingface import pretrain
-from extract.instances import pipeline as instances
+from extract.instances import call as instances
+from extract.instances.landed import Landed
+from extract.instances.request import Request
 from extract.landing.privacy import Pseudonymiser
 from extract.landing.zone import LandingZone
-from extract.posttrain import pipeline as posttrain
+from extract.posttrain import call as posttrain
 from extract.simulator import instances as simulated_instances
 from extract.simulator import posttrain as simulated_posttrain
 from extract.simulator.pretrain import write
@@ -59,15 +61,13 @@ def _land_pretraining(zone: LandingZone, evals_every: int) -> int:
 def _land_instances(zone: LandingZone) -> int:
     """Land a few simulated checkpoints of one recipe, question by question."""
     checkpoints = simulated_instances.DEMO_CHECKPOINTS
-    if len(instances.Landed(zone, INSTANCES_RECIPE).tasks) == len(checkpoints):
+    if len(Landed(zone, INSTANCES_RECIPE).tasks) == len(checkpoints):
         return 0
     with tempfile.TemporaryDirectory() as folder:
         written = simulated_instances.write(
             Path(folder), INSTANCES_RECIPE, questions_per_task=QUESTIONS_PER_TASK
         )
-        summary = instances.land_source(
-            zone, [Path(folder)], instances.Request.of([INSTANCES_RECIPE])
-        )
+        summary = instances.land_source(zone, [Path(folder)], Request.of([INSTANCES_RECIPE]))
     n_landed = summary.checkpoints + summary.already_landed
     assert summary.refused == 0 and n_landed == written.n_checkpoints, summary.messages
     return summary.questions

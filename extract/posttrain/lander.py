@@ -1,6 +1,5 @@
-"""`posttrain`: directories of OLMES results, as evaluations of trained models leave them.
+"""One results directory is one batch: its records, a list of its files, its predictions as Parquet.
 
-A results directory is one batch: its records, a list of its files, and its predictions as Parquet.
 It is known by its place and the content of its files, so one that a judge has rewritten lands again
 beside what it was; which evaluations are the same is for the models to say. Predictions are known
 by their content alone, and land once.
@@ -10,19 +9,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from extract.errors import ExtractError, InputError
+from extract.errors import InputError
 from extract.landing.batch import Batch
 from extract.landing.encoding import dump_json, file_sha256
 from extract.landing.manifest import Manifest, Outcome
 from extract.landing.privacy import Pseudonymiser, evaluation_names, home_names
-from extract.landing.zone import LandingZone, landed_batches
-from extract.olmes.convert import members
+from extract.landing.zone import LandingZone
+from extract.olmes.json_object import members
 from extract.posttrain.files import (
     DUMP,
     OTHER,
@@ -32,7 +30,6 @@ from extract.posttrain.files import (
     Record,
     check_readable,
 )
-from extract.posttrain.files import find as find_directories
 from extract.posttrain.files import records as records_of
 from extract.posttrain.predictions import Converter
 from extract.summary import CallSummary
@@ -51,7 +48,7 @@ JSON_KEYS = frozenset(
 TEXT_KEYS = frozenset({"continuation", "context", "doc", "request", "requests", "label"})
 
 
-class _ChangedError(Exception):
+class ChangedError(Exception):
     """A file is not what it was when the call began to read it."""
 
     def __init__(self, files: set[File]) -> None:
@@ -76,85 +73,7 @@ class Summary(CallSummary):
     messages: list[str] = field(default_factory=list)
 
 
-def land(
-    zone: LandingZone,
-    folders: Sequence[Path],
-    pseudonymiser: Pseudonymiser,
-    *,
-    report: Callable[[str, int], None] = lambda _name, _records: None,
-) -> Summary:
-    """Land every results directory below the folders that has not landed as it is now."""
-    summary = Summary()
-    with zone.locked(SOURCE):
-        manifests = landed_batches(zone, SOURCE, pseudonymiser)
-        landed = {one.input_sha256: one for one in manifests if one.input_sha256}
-        predictions = {
-            sha256
-            for manifest in manifests for file in manifest.files if file.provenance
-            for sha256 in file.provenance[PREDICTIONS]
-        }  # fmt: skip
-        for found in find_directories(folders, zone.root.resolve()):
-            if not isinstance(found, Directory):
-                _land_refusal(zone, *found, pseudonymiser, summary)
-                continue
-            report(found.path.name, 0)
-            try:
-                lander = _Lander(found, pseudonymiser, predictions, summary)
-            except UnicodeError as problem:
-                _land_refusal(zone, found.path, _unexpected(problem), pseudonymiser, summary)
-                continue
-            if (earlier := landed.get(lander.digest)) is not None:
-                summary.already_landed += 1
-                summary.refused += earlier.n_refused
-                summary.messages += [refusal["message"] for refusal in earlier.refusals]
-                continue
-            try:
-                manifest = _land_unchanged(zone, lander)
-            except (ExtractError, OSError, MemoryError):
-                raise  # of the zone, or a full disk: the next directory would fare no better
-            except Exception as problem:
-                _land_refusal(zone, found.path, _unexpected(problem), pseudonymiser, summary)
-                continue
-            landed[lander.digest] = manifest
-            predictions |= lander.converted
-            summary.directories += 1
-            report(found.path.name, summary.records)
-    return summary
-
-
-def _land_unchanged(zone: LandingZone, lander: _Lander) -> Manifest:
-    """Land a directory without the files that change while they are read."""
-    while True:
-        try:
-            return lander.land(zone)
-        except _ChangedError as changed:
-            lander.leave_out(changed.files)
-
-
-def _unexpected(problem: Exception) -> InputError:
-    """Its text is left out: it may be of the file."""
-    return InputError("unexpected", f"cannot be landed ({type(problem).__name__}); tell of it")
-
-
-def _land_refusal(
-    zone: LandingZone,
-    path: Path,
-    problem: InputError,
-    pseudonymiser: Pseudonymiser,
-    summary: Summary,
-) -> None:
-    """Record why nothing of a folder has landed: by its name, its path says whose it is."""
-    name = path.resolve().name
-    if not is_named_for_results(name):
-        (name,) = pseudonymiser.folders([name])
-    name = pseudonymiser.text(name, home_names(str(path.resolve())))
-    with zone.batch(SOURCE, {"command": "posttrain"}) as batch:
-        batch.outcome(Outcome(name, "refused", problem.reason, f"{name}: {problem}"))
-    summary.refused += 1
-    summary.messages.append(f"{path}: {problem}")
-
-
-class _Lander:
+class Lander:
     """Lands one results directory."""
 
     def __init__(
@@ -228,7 +147,7 @@ class _Lander:
             if changed:
                 self._summary.refused = n_refused
                 del self._summary.messages[n_messages:]
-                raise _ChangedError(changed)
+                raise ChangedError(changed)
             for file in sorted(self._changed, key=lambda file: file.name):
                 why = "has changed while it was read, or is gone; call again"
                 self._refuse(file, InputError("changed", why))
