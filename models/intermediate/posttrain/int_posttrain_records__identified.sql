@@ -13,7 +13,7 @@ records as (
 named as (
 
     select
-        *,
+        * exclude (num_instances_text, processing_time_text),
         coalesce(config_model, folder_model, folder) as model,
         coalesce(config_revision, folder_revision) as revision
 

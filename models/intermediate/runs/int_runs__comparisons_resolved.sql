@@ -24,13 +24,21 @@ with_defaults as (
                 trim(runs.comparison_recipe_text), '{{ var("default_comparison_recipe") }}'
             )
         end as recipe_text,
+        case
+            when runs.comparison_recipe_text is not null then 'run_id'
+            when runs.run_type = 'matched' then 'default'
+        end as comparison_recipe_source,
         runs.comparison_params_text as comparison_params,
         runs.comparison_metric_text as comparison_metric_raw,
         case
             when runs.run_type = 'matched' then coalesce(
                 runs.comparison_metric_text, '{{ var("default_comparison_metric") }}'
             )
-        end as perplexity_set
+        end as perplexity_set,
+        case
+            when runs.comparison_metric_text is not null then 'run_id'
+            when runs.run_type = 'matched' then 'default'
+        end as comparison_metric_source
 
     from runs
 
@@ -41,11 +49,13 @@ resolved as (
     select
         with_defaults.run_path,
         with_defaults.comparison_recipe_raw,
+        with_defaults.comparison_recipe_source,
         coalesce(recipe_spellings.recipe, with_defaults.recipe_text) as comparison_recipe,
         recipe_spellings.recipe is not null or with_defaults.recipe_text is null
             as is_known_comparison_recipe,
         with_defaults.comparison_params,
         with_defaults.comparison_metric_raw,
+        with_defaults.comparison_metric_source,
         case
             when ends_with(with_defaults.perplexity_set, '-valppl')
                 then with_defaults.perplexity_set

@@ -7,6 +7,12 @@ runs as (
 
 ),
 
+described as (
+
+    select * from {{ ref('int_runs__described') }}
+
+),
+
 classified as (
 
     select * from {{ ref('int_runs__classified') }}
@@ -76,6 +82,7 @@ final as (
         runs.project,
         runs.run_id,
         runs.run_name,
+        described.n_sessions,
 
         ----------  what it is
         runs.state,
@@ -86,6 +93,16 @@ final as (
         hyperparameters.method,
         classified.exp_name_text as exp_name,
         runs.tags,
+        described.run_group,
+        described.job_type,
+        described.sweep_name,
+        described.notes,
+        described.description,
+        described.url,
+        described.git_commit,
+        described.gpu_type,
+        described.gpu_count,
+        described.config_status,
 
         ----------  times
         hyperparameters.started_at,
@@ -105,6 +122,7 @@ final as (
         checkpoints.ckpt_step,
         checkpoints.ckpt_step_text,
         checkpoints.ckpt_step_source,
+        described.ckpt_step_resolved,
         checkpoints.ckpt_is_final,
         checkpoints.ckpt_seed,
         checkpoints.ckpt_seed_raw,
@@ -113,9 +131,11 @@ final as (
         ----------  model it is matched to
         comparisons.comparison_recipe,
         comparisons.comparison_recipe_raw,
+        comparisons.comparison_recipe_source,
         comparisons.comparison_params,
         comparisons.comparison_metric,
         comparisons.comparison_metric_raw,
+        comparisons.comparison_metric_source,
 
         ----------  fine-tuning
         hyperparameters.learning_rate,
@@ -139,6 +159,7 @@ final as (
         counted.ft_tokens_real,
         counted.ft_tokens_real_source,
         counted.ft_tokens_diff_pct,
+        counted.ft_tokens_vs_nominal_pct,
         counted.ft_tokens_agreement,
         training.n_counter_resets,
         training.has_unrepaired_counter,
@@ -173,6 +194,7 @@ final as (
         tombstones.deleted_at
 
     from runs
+    inner join described on runs.run_path = described.run_path
     inner join classified on runs.run_path = classified.run_path
     inner join checkpoints on runs.run_path = checkpoints.run_path
     inner join comparisons on runs.run_path = comparisons.run_path
