@@ -14,3 +14,12 @@
         'dolma_books',
     ]) }}
 {% endmacro %}
+
+{#- The columns of the perplexities on them. -#}
+{% macro perplexity_columns() %}
+    {%- set columns = [] -%}
+    {%- for name in perplexity_sets() -%}
+        {%- do columns.append(name ~ '-valppl') -%}
+    {%- endfor -%}
+    {{ return(columns) }}
+{% endmacro %}

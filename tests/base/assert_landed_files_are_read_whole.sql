@@ -1,32 +1,4 @@
--- A landed file that was cut at the end of a line reads without an error and lacks rows. The
--- manifests know how many rows each file has.
-with
-
-files as (
-
-    select * from {{ ref('base_landing__files') }}
-
-),
-
-read_rows as (
-
-    {%- for kind in ['runs', 'history', 'outcomes'] %}
-    select
-        landed._source_file,
-        count(*) as n_rows
-
-    from {{ ref('base_wandb__' ~ kind) }} as landed
-    group by all
-    {{- '\n    union all' if not loop.last }}
-    {%- endfor %}
-
-)
-
-select
-    files.path,
-    files.rows as n_rows_landed,
-    coalesce(read_rows.n_rows, 0) as n_rows_read
-
-from files
-left join read_rows on files.path = read_rows._source_file
-where files.source = 'wandb' and files.rows != coalesce(read_rows.n_rows, 0)
+-- A landed file that was cut at the end of a line reads without an error and lacks rows.
+{{ unread_files('wandb', [
+    ref('base_wandb__runs'), ref('base_wandb__history'), ref('base_wandb__outcomes')
+]) }}

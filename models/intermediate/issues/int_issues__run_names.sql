@@ -14,6 +14,12 @@ checkpoints as (
 
 ),
 
+comparisons as (
+
+    select * from {{ ref('int_runs__comparisons_resolved') }}
+
+),
+
 nominal as (
 
     select * from {{ ref('int_runs__tokens_nominal') }}
@@ -53,14 +59,14 @@ known_overlaps as (
 -- What a run says of the checkpoint it started from, and of the model it is matched to.
 named as (
 
-    {%- for side in ['ckpt', 'comparison'] %}
+    {%- for side, relation in [('ckpt', 'checkpoints'), ('comparison', 'comparisons')] %}
     select
-        checkpoints.run_path,
+        {{ relation }}.run_path,
         '{{ side }}' as side,
-        checkpoints.{{ side }}_recipe as recipe,
-        checkpoints.{{ side }}_params as params
+        {{ relation }}.{{ side }}_recipe as recipe,
+        {{ relation }}.{{ side }}_params as params
 
-    from checkpoints
+    from {{ relation }}
     {{ 'union all' if not loop.last }}
     {%- endfor %}
 
@@ -103,13 +109,13 @@ issues as (
     union all
     select
         'unknown_comparison_metric' as kind,
-        checkpoints.run_path as subject,
+        comparisons.run_path as subject,
         'comparison_metric' as field,
-        checkpoints.comparison_metric as value
+        comparisons.comparison_metric as value
 
-    from checkpoints
-    anti join metrics on checkpoints.comparison_metric = metrics.metric
-    where checkpoints.comparison_metric is not null
+    from comparisons
+    anti join metrics on comparisons.comparison_metric = metrics.metric
+    where comparisons.comparison_metric is not null
     union all
     select
         'ambiguous_run_name' as kind,

@@ -1,4 +1,6 @@
 {#- Of the checkpoints that a run needs, and no others: all of them are six million values. -#}
+{%- set keys = ['recipe', 'params', 'seed', 'step'] %}
+
 with
 
 matches as (
@@ -37,50 +39,39 @@ needed as (
 
 ),
 
+needed_checkpoints as (
+
+    select checkpoints.*
+    from checkpoints
+    semi join needed
+        on checkpoints.recipe = needed.recipe
+        and checkpoints.params = needed.params
+        and checkpoints.seed = needed.seed
+        and checkpoints.step = needed.step
+
+),
+
+needed_evals as (
+
+    select olmes.*
+    from olmes
+    semi join needed
+        on olmes.recipe = needed.recipe
+        and olmes.params = needed.params
+        and olmes.seed = needed.seed
+        and olmes.step = needed.step
+
+),
+
 perplexities as (
 
-    unpivot (
-        select
-            checkpoints.recipe,
-            checkpoints.params,
-            checkpoints.seed,
-            checkpoints.step,
-            {%- for name in perplexity_sets() %}
-            checkpoints."{{ name }}-valppl"{{ ',' if not loop.last }}
-            {%- endfor %}
-        from checkpoints
-        semi join needed
-            on checkpoints.recipe = needed.recipe
-            and checkpoints.params = needed.params
-            and checkpoints.seed = needed.seed
-            and checkpoints.step = needed.step
-    )
-    on columns('.*-valppl')
-    into name metric value value
+    {{ unpivoted('needed_checkpoints', keys, perplexity_columns()) }}
 
 ),
 
 evals as (
 
-    unpivot (
-        select
-            olmes.recipe,
-            olmes.params,
-            olmes.seed,
-            olmes.step,
-            olmes.task,
-            {%- for metric in compared_metrics() %}
-            olmes.{{ metric }}{{ ',' if not loop.last }}
-            {%- endfor %}
-        from olmes
-        semi join needed
-            on olmes.recipe = needed.recipe
-            and olmes.params = needed.params
-            and olmes.seed = needed.seed
-            and olmes.step = needed.step
-    )
-    on columns(* exclude (recipe, params, seed, step, task))
-    into name metric value value
+    {{ unpivoted('needed_evals', keys + ['task'], compared_metrics()) }}
 
 ),
 

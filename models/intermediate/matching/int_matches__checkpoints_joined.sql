@@ -6,15 +6,9 @@ runs as (
 
 ),
 
-classified as (
+steps as (
 
-    select * from {{ ref('int_runs__classified') }}
-
-),
-
-resolved as (
-
-    select * from {{ ref('int_runs__checkpoints_resolved') }}
+    select * from {{ ref('int_matches__steps_resolved') }}
 
 ),
 
@@ -26,58 +20,7 @@ checkpoints as (
 
 evaluated as (
 
-    select distinct run_path from {{ ref('int_evals__parsed') }}
-    where reported_value is not null
-
-),
-
-curves as (
-
-    select
-        checkpoints.recipe,
-        checkpoints.params,
-        checkpoints.seed,
-        any_value(checkpoints.last_step) as last_step,
-        any_value(checkpoints.last_step_evals) as last_step_evals
-
-    from checkpoints
-    group by all
-
-),
-
--- `main` is the last step that the pretraining results know of this seed, whatever the size's
--- schedule says; a step that is named is taken as it is.
-positioned as (
-
-    select
-        runs.run_path,
-        runs.run_id,
-        runs.state,
-        classified.run_type,
-        resolved.* exclude (run_path),
-        evaluated.run_path is not null as has_evals,
-        case
-            when resolved.ckpt_is_final then ckpt_curves.last_step
-            else resolved.ckpt_step
-        end as ckpt_step_resolved,
-        ckpt_curves.last_step_evals as ckpt_last_step_evals,
-        '{{ var("default_ckpt_seed") }}' as comparison_seed,
-        comparison_curves.last_step as comparison_step,
-        comparison_curves.last_step_evals as comparison_last_step_evals
-
-    from runs
-    inner join classified on runs.run_path = classified.run_path
-    inner join resolved on runs.run_path = resolved.run_path
-    left join evaluated on runs.run_path = evaluated.run_path
-    left join curves as ckpt_curves
-        on resolved.ckpt_recipe = ckpt_curves.recipe
-        and resolved.ckpt_params = ckpt_curves.params
-        and resolved.ckpt_seed = ckpt_curves.seed
-    left join curves as comparison_curves
-        on classified.run_type = 'matched'
-        and resolved.comparison_recipe = comparison_curves.recipe
-        and resolved.comparison_params = comparison_curves.params
-        and comparison_curves.seed = '{{ var("default_ckpt_seed") }}'
+    select * from {{ ref('int_runs__evaluated') }}
 
 ),
 
@@ -86,16 +29,19 @@ positioned as (
 joined as (
 
     select
-        positioned.*,
+        runs.run_id,
+        runs.state,
+        steps.* exclude (ckpt_last_step_evals, comparison_last_step_evals),
+        evaluated.run_path is not null as has_evals,
         case
-            when positioned.ckpt_is_final and not checkpoints.has_evals
-                then positioned.ckpt_last_step_evals
-            else positioned.ckpt_step_resolved
+            when steps.ckpt_is_final and not checkpoints.has_evals
+                then steps.ckpt_last_step_evals
+            else steps.ckpt_step_resolved
         end as ckpt_evals_step,
-        coalesce(positioned.ckpt_is_final and not checkpoints.has_evals, false) as is_step_mixed,
+        coalesce(steps.ckpt_is_final and not checkpoints.has_evals, false) as is_step_mixed,
         case
-            when not comparison_checkpoints.has_evals then positioned.comparison_last_step_evals
-            else positioned.comparison_step
+            when not comparison_checkpoints.has_evals then steps.comparison_last_step_evals
+            else steps.comparison_step
         end as comparison_evals_step,
         checkpoints.step as pt_step,
         checkpoints.tokens as pt_tokens,
@@ -106,17 +52,19 @@ joined as (
         comparison_checkpoints.tokens as comparison_tokens,
         comparison_checkpoints.compute as comparison_compute
 
-    from positioned
+    from runs
+    inner join steps on runs.run_path = steps.run_path
+    left join evaluated on runs.run_path = evaluated.run_path
     left join checkpoints
-        on positioned.ckpt_recipe = checkpoints.recipe
-        and positioned.ckpt_params = checkpoints.params
-        and positioned.ckpt_seed = checkpoints.seed
-        and positioned.ckpt_step_resolved = checkpoints.step
+        on steps.ckpt_recipe = checkpoints.recipe
+        and steps.ckpt_params = checkpoints.params
+        and steps.ckpt_seed = checkpoints.seed
+        and steps.ckpt_step_resolved = checkpoints.step
     left join checkpoints as comparison_checkpoints
-        on positioned.comparison_recipe = comparison_checkpoints.recipe
-        and positioned.comparison_params = comparison_checkpoints.params
-        and positioned.comparison_seed = comparison_checkpoints.seed
-        and positioned.comparison_step = comparison_checkpoints.step
+        on steps.comparison_recipe = comparison_checkpoints.recipe
+        and steps.comparison_params = comparison_checkpoints.params
+        and steps.comparison_seed = comparison_checkpoints.seed
+        and steps.comparison_step = comparison_checkpoints.step
 
 ),
 

@@ -20,10 +20,9 @@ repeated as (
 
 ),
 
-evals as not materialized (
+evals as (
 
-    select * from staged
-    where {{ is_current_revision('staged') }}
+    {{ identified_rows('staged', 'names') }}
 
 ),
 
@@ -31,9 +30,9 @@ identified as (
 
     select
         ----------  ids
-        names.recipe,
-        names.params,
-        names.seed,
+        evals.recipe,
+        evals.params,
+        evals.seed,
         evals.step,
         evals.task,
 
@@ -50,10 +49,6 @@ identified as (
         evals.compute_reported
 
     from evals
-    inner join names
-        on evals.params = names.params
-        and evals.recipe_raw = names.recipe_raw
-        and evals.seed_raw = names.seed_raw
     anti join repeated
         on evals._source_file = repeated._source_file
         and evals._row_number = repeated._row_number

@@ -14,28 +14,23 @@ names as (
 
 ),
 
-macro_avgs as not materialized (
+macro_avgs as (
 
-    select * from staged
-    where {{ is_current_revision('staged') }}
+    {{ identified_rows('staged', 'names') }}
 
 ),
 
 identified as (
 
     select
-        names.recipe,
-        names.params,
-        names.seed,
+        macro_avgs.recipe,
+        macro_avgs.params,
+        macro_avgs.seed,
         macro_avgs.step,
         macro_avgs.task,
         macro_avgs.primary_metric
 
     from macro_avgs
-    inner join names
-        on macro_avgs.params = names.params
-        and macro_avgs.recipe_raw = names.recipe_raw
-        and macro_avgs.seed_raw = names.seed_raw
 
 )
 

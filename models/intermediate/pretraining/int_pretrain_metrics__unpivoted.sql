@@ -1,4 +1,5 @@
 {{ config(materialized = 'view') }}
+{%- set keys = ['recipe', 'params', 'seed', 'step'] %}
 
 with
 
@@ -16,38 +17,13 @@ olmes as (
 
 perplexities as (
 
-    unpivot (
-        select
-            checkpoints.recipe,
-            checkpoints.params,
-            checkpoints.seed,
-            checkpoints.step,
-            {%- for name in perplexity_sets() %}
-            checkpoints."{{ name }}-valppl"{{ ',' if not loop.last }}
-            {%- endfor %}
-        from checkpoints
-    )
-    on columns('.*-valppl')
-    into name metric value value
+    {{ unpivoted('checkpoints', keys, perplexity_columns()) }}
 
 ),
 
 evals as (
 
-    unpivot (
-        select
-            olmes.recipe,
-            olmes.params,
-            olmes.seed,
-            olmes.step,
-            olmes.task,
-            {%- for metric in eval_metrics() %}
-            olmes.{{ metric }}{{ ',' if not loop.last }}
-            {%- endfor %}
-        from olmes
-    )
-    on columns(* exclude (recipe, params, seed, step, task))
-    into name metric value value
+    {{ unpivoted('olmes', keys + ['task'], eval_metrics()) }}
 
 ),
 

@@ -12,10 +12,9 @@ names as (
 
 ),
 
-current_rows as (
+perplexities as (
 
-    select * from staged
-    where {{ is_current_revision('staged') }}
+    {{ identified_rows('staged', 'names') }}
 
 ),
 
@@ -23,30 +22,27 @@ identified as (
 
     select
         ----------  ids
-        names.recipe,
-        names.params,
-        names.seed,
-        current_rows.step,
+        perplexities.recipe,
+        perplexities.params,
+        perplexities.seed,
+        perplexities.step,
 
         ----------  perplexities
         {%- for name in perplexity_sets() %}
-        case when isfinite(current_rows."{{ name }}-valppl")
-            then current_rows."{{ name }}-valppl"
+        case when isfinite(perplexities."{{ name }}-valppl")
+            then perplexities."{{ name }}-valppl"
         end as "{{ name }}-valppl"{{ ',' if not loop.last }}
         {%- endfor %}
 
-    from current_rows
-    inner join names
-        on current_rows.params = names.params
-        and current_rows.recipe_raw = names.recipe_raw
-        and current_rows.seed_raw = names.seed_raw
+    from perplexities
     -- Of rows with the same key the one that landed last counts, and of one landing the first.
     qualify row_number() over (
-        partition by names.recipe, names.params, names.seed, current_rows.step
+        partition by
+            perplexities.recipe, perplexities.params, perplexities.seed, perplexities.step
         order by
-            current_rows._landed_at desc,
-            current_rows._source_file asc,
-            current_rows._row_number asc
+            perplexities._landed_at desc,
+            perplexities._source_file asc,
+            perplexities._row_number asc
     ) = 1
 
 )

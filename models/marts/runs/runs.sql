@@ -25,6 +25,12 @@ checkpoints as (
 
 ),
 
+comparisons as (
+
+    select * from {{ ref('int_runs__comparisons_resolved') }}
+
+),
+
 hyperparameters as (
 
     select * from {{ ref('int_runs__hyperparameters_resolved') }}
@@ -51,8 +57,7 @@ training as (
 
 evaluated as (
 
-    select distinct run_path from {{ ref('int_evals__parsed') }}
-    where reported_value is not null
+    select * from {{ ref('int_runs__evaluated') }}
 
 ),
 
@@ -111,7 +116,7 @@ final as (
         ----------  checkpoint it started from
         checkpoints.ckpt_recipe,
         checkpoints.ckpt_recipe_raw,
-        checkpoints.is_known_ckpt_recipe and checkpoints.is_known_comparison_recipe
+        checkpoints.is_known_ckpt_recipe and comparisons.is_known_comparison_recipe
             as is_known_recipe,
         checkpoints.ckpt_params,
         checkpoints.ckpt_step,
@@ -124,13 +129,13 @@ final as (
         checkpoints.seed_resolution,
 
         ----------  model it is matched to
-        checkpoints.comparison_recipe,
-        checkpoints.comparison_recipe_raw,
-        checkpoints.comparison_recipe_source,
-        checkpoints.comparison_params,
-        checkpoints.comparison_metric,
-        checkpoints.comparison_metric_raw,
-        checkpoints.comparison_metric_source,
+        comparisons.comparison_recipe,
+        comparisons.comparison_recipe_raw,
+        comparisons.comparison_recipe_source,
+        comparisons.comparison_params,
+        comparisons.comparison_metric,
+        comparisons.comparison_metric_raw,
+        comparisons.comparison_metric_source,
 
         ----------  fine-tuning
         hyperparameters.learning_rate,
@@ -192,6 +197,7 @@ final as (
     inner join described on runs.run_path = described.run_path
     inner join classified on runs.run_path = classified.run_path
     inner join checkpoints on runs.run_path = checkpoints.run_path
+    inner join comparisons on runs.run_path = comparisons.run_path
     inner join hyperparameters on runs.run_path = hyperparameters.run_path
     inner join nominal on runs.run_path = nominal.run_path
     inner join counted on runs.run_path = counted.run_path

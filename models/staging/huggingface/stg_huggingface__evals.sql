@@ -6,19 +6,4 @@
     ) }}"
 ) }}
 
-with
-
-landed as (
-
-    select * from {{ ref('base_huggingface__evals') }}
-
-),
-
--- Parsed once: the text is 1.4 kB a row.
-typed as (
-
-    {{ typed_evals('landed') }}
-
-)
-
-select * from typed
+{{ typed_evals(ref('base_huggingface__evals')) }}
