@@ -20,6 +20,12 @@ unattributed as (
 
 ),
 
+unread as (
+
+    select * from {{ ref('stg_wandb__unread_clocks') }}
+
+),
+
 issues as (
 
     -- W&B's default history call samples 500 rows; dumps made with it look whole and are not. Runs
@@ -43,6 +49,15 @@ issues as (
         unattributed.n_rows || ' rows' as detail
 
     from unattributed
+    union all
+    select
+        'unread_history_clock' as kind,
+        concat_ws('/', unread.entity, unread.project, unread.run_id) as subject,
+        unread.field,
+        unread.value,
+        unread.n_rows || ' rows' as detail
+
+    from unread
     union all
     select
         'unrepaired_counter' as kind,

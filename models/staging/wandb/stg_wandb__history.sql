@@ -14,7 +14,9 @@ history as (
         landed.project,
         landed.run_id,
         landed.session,
-        coalesce(landed.step, try_cast(landed.metrics ->> '$._step' as bigint)) as step,
+        coalesce(
+            landed.step, try_cast({{ parse_integer("(landed.metrics ->> '$._step')") }} as bigint)
+        ) as step,
 
         ----------  metrics
         -- Landed as a number where it is one; else what its text says: "NaN", "Infinity", "1e-5".
@@ -34,9 +36,8 @@ history as (
 
         ----------  times
         coalesce(
-            landed.timestamp,
-            try_cast(landed.metrics ->> '$._timestamp' as double),
-            epoch(try_cast(landed.metrics ->> '$._timestamp' as timestamptz))
+            {{ epoch_seconds('landed.timestamp') }},
+            epoch({{ parse_time("(landed.metrics ->> '$._timestamp')") }})
         ) as epoch_s,
         coalesce(
             landed.runtime, try_cast(landed.metrics ->> '$._runtime' as double)

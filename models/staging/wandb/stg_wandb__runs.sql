@@ -56,8 +56,8 @@ said as (
         snapshots.summary['{{ key }}'] ->> '$' as summary_{{ key.lstrip('_') }}_text,
         {%- endfor %}
         coalesce(
-            try_cast(snapshots.tags as varchar[]),
-            try_cast(snapshots.system_attrs.tags as varchar[]),
+            {{ parse_tags('snapshots.tags') }},
+            {{ parse_tags('snapshots.system_attrs.tags') }},
             []
         ) as tags,
         coalesce(
@@ -103,8 +103,8 @@ runs as (
         bool_or(said.is_incomplete) as is_incomplete,
 
         ----------  times
-        min(try_cast(said.created_at as timestamptz)) as created_at,
-        max(try_cast(said.updated_at as timestamptz)) as updated_at,
+        min({{ parse_time('said.created_at') }}) as created_at,
+        max({{ parse_time('said.updated_at') }}) as updated_at,
         max(said._snapshot_at) as snapshot_at,
 
         ----------  provenance
