@@ -34,7 +34,7 @@ lint: $(VENV)/.installed ## ruff and sqlfluff
 	@$(BIN)/sqlfluff lint --disable-progress-bar --processes 2 models tests
 
 check-python: $(VENV)/.installed ## the Python tests
-	@$(BIN)/python -m pytest -n 2 --dist loadfile
+	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 check-demo: $(VENV)/.installed ## dbt unit and data tests on the demo sources
 	@$(BIN)/python scripts/build.py --demo --strict

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import atexit
+import functools
 import json
+import signal
 import subprocess
 import sys
 from collections.abc import Iterable
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +17,15 @@ import duckdb
 
 from extract.warehouse import ROOT
 from extract.warehouse import Warehouse as Places
+from tests.python.warehouse.dbt import Call, Server
 
 SAMPLE = ROOT.parent / "shared" / "data" / "wandb"
 PSEUDONYM_KEY = "a key that only tests use"
 
+KILLED = -signal.SIGKILL
 WITHOUT_TESTS = ("--exclude", "resource_type:unit_test", "resource_type:test")
+# The marts of runs and what they are made of; a test that needs more is left out.
+RUNS_ONLY = ("--indirect-selection", "cautious", "--select", "+path:models/marts/runs")
 RUN_MARTS = (
     "runs",
     "run_classifications",
@@ -52,8 +60,28 @@ INSTANCES_ONLY = (
 )  # fmt: skip
 
 
+def moments(n_statements: int, n_kills: int) -> list[int]:
+    """Statements of a build to be killed at, one in each of so many equal parts of it.
+
+    A late one and an early one in turn, so that an early kill meets what a late one has left.
+    """
+    parts = [n_statements * (2 * number + 1) // (2 * n_kills) for number in range(n_kills)]
+    late, early = parts[n_kills // 2 :], parts[: n_kills // 2]
+    return [part for pair in zip_longest(late, early) for part in pair if part is not None]
+
+
+@functools.cache
+def dbt_server() -> Server:
+    """That of this process, which reads the project once, when the first test needs it."""
+    server = Server()
+    atexit.register(server.close)
+    return server
+
+
 class Warehouse(Places):
-    """A zone and a database below one folder; both tools run as real processes."""
+    """A zone and a database below one folder; both tools run as processes of their own."""
+
+    folder: Path
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder / "raw", folder / "datadecide.duckdb", folder)
@@ -91,18 +119,26 @@ class Warehouse(Places):
         assert done.returncode == code, done.stderr
         return json.loads(done.stdout)
 
-    def dbt_command(self, *arguments: str) -> list[str]:
-        return super().dbt_command("--quiet", *arguments)
-
     def attempt(self, *command: str) -> subprocess.CompletedProcess[str]:
         """A command in this warehouse, whatever comes of it."""
         return subprocess.run(
             command, cwd=ROOT, env=self.environment, capture_output=True, text=True, check=False
         )
 
+    def start_dbt(self, *arguments: str, dies_at: int | None = None) -> Call:
+        """A call of dbt that goes on, or dies at a statement to the database."""
+        return dbt_server().start(
+            self.dbt_arguments("--quiet", *arguments),
+            self.environment, self.folder / "dbt", dies_at,
+        )  # fmt: skip
+
+    def attempt_dbt(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """A dbt command, whatever comes of it."""
+        return self.start_dbt(*arguments).completed()
+
     def dbt(self, *arguments: str) -> None:
         """A dbt command that must succeed."""
-        done = self.attempt(*self.dbt_command(*arguments))
+        done = self.attempt_dbt(*arguments)
         assert done.returncode == 0, done.stdout + done.stderr
 
     def build(self, *selected: str, tests: bool = False) -> None:

@@ -4,11 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-import random
-import signal
-import subprocess
 import tarfile
-import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -23,10 +19,11 @@ from extract.simulator.instances import SimulatedTask, all_tasks, arithmetic
 from tests.python.warehouse.harness import (
     INSTANCE_MARTS,
     INSTANCES_ONLY,
-    ROOT,
+    KILLED,
     WITHOUT_TESTS,
     Warehouse,
     assert_same_marts,
+    moments,
 )
 
 NewWarehouse = Callable[[str], Warehouse]
@@ -41,7 +38,6 @@ KEYS: list[Key] = [("4M", 2, 0), ("4M", 2, 1250), ("4M", 2, 5725), ("150M", 14, 
 N = 14
 WITHOUT_UNCOND = {"boolq", "winogrande"}
 KILLS = 6
-SEED = 20251121
 
 
 def write_pretraining(folder: Path) -> Path:
@@ -613,34 +609,20 @@ def test_one_more_checkpoint_is_added_and_one_that_is_gone_goes(
     assert grown.query("select count(*) from marts.instance_questions") == [(3 * 66 * N,)]
 
 
-def test_a_build_killed_at_random_moments(
+def test_a_build_killed_at_any_statement(
     undisturbed: Warehouse, published: Path, archive: Path, new_warehouse: NewWarehouse
 ) -> None:
     """Every kill meets a build with work to do: one more checkpoint, then all of them anew."""
     killed = new_warehouse("killed")
     killed.land_pretraining(published)
-    killed.build(*INSTANCES_ONLY)  # the first one also reads the whole project, which takes longer
-    started = time.monotonic()
-    killed.build(*INSTANCES_ONLY, "--full-refresh")
-    duration = time.monotonic() - started
-    moments = random.Random(SEED)
-    n_killed = 0
-    for number in range(KILLS):
-        command = killed.dbt_command("build", *INSTANCES_ONLY, *WITHOUT_TESTS)
+    command = ("build", *INSTANCES_ONLY, *WITHOUT_TESTS)
+    whole = killed.start_dbt(*command)
+    assert whole.wait() == 0
+    for number, moment in enumerate(moments(whole.statements(), KILLS)):
         if number < len(KEYS):
             killed.land_instances(RECIPE, archive, *options_of(KEYS[number]))
-        else:
-            command.append("--full-refresh")
-        process = subprocess.Popen(
-            command, cwd=ROOT, env=killed.environment, stdout=subprocess.DEVNULL
-        )
-        try:
-            process.wait(duration * moments.uniform(0.5, 1))
-        except subprocess.TimeoutExpired:
-            process.send_signal(signal.SIGKILL)
-            n_killed += 1
-        process.wait()
-    assert n_killed > KILLS // 4
+        anew = () if number < len(KEYS) else ("--full-refresh",)
+        assert killed.start_dbt(*command, *anew, dies_at=moment).wait() == KILLED
     killed.build(*INSTANCES_ONLY)
     assert_same_marts(undisturbed, killed, INSTANCE_MARTS)
 

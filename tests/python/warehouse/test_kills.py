@@ -11,7 +11,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tests.python.warehouse.harness import ROOT, WITHOUT_TESTS, Warehouse, assert_same_marts
+from tests.python.warehouse.harness import (
+    KILLED,
+    ROOT,
+    RUNS_ONLY,
+    WITHOUT_TESTS,
+    Warehouse,
+    assert_same_marts,
+    moments,
+)
 
 KILLS = 20
 # The moments are spread over the time the command takes undisturbed, which is measured first.
@@ -67,7 +75,7 @@ def test_landing_killed_at_random_moments(
     warehouse = new_warehouse("killed")
     export = warehouse.folder / "export"
     export.mkdir()
-    moments = random.Random(SEED)
+    seconds = random.Random(SEED)
     duration = 0.0
     killed = 0
     for number in range(KILLS):
@@ -78,7 +86,7 @@ def test_landing_killed_at_random_moments(
             new_warehouse("measure").land(export)
             duration = time.monotonic() - started
         process = _start(warehouse, warehouse.land_command(export))
-        killed += _kill_after(process, moments.uniform(0.5, 1) * duration)
+        killed += _kill_after(process, seconds.uniform(0.5, 1) * duration)
     assert killed > KILLS // 4
     warehouse.land(export)
     assert not list((warehouse.raw / "_tmp").iterdir())
@@ -86,7 +94,7 @@ def test_landing_killed_at_random_moments(
     assert_same_marts(simulated_warehouse, warehouse)
 
 
-def test_build_killed_at_random_moments(
+def test_build_killed_at_any_statement(
     simulated_export: Path,
     simulated_warehouse: Warehouse,
     new_warehouse: Callable[[str], Warehouse],
@@ -94,20 +102,17 @@ def test_build_killed_at_random_moments(
     """New files land between the kills, so that every kill meets a build with work to do."""
     warehouse = new_warehouse("killed")
     warehouse.land(simulated_export / "runs.jsonl")
+    command = ("build", *RUNS_ONLY, *WITHOUT_TESTS)
     undisturbed = new_warehouse("undisturbed")
     undisturbed.land(simulated_export / "runs.jsonl")
-    started = time.monotonic()
-    undisturbed.build()
-    duration = time.monotonic() - started
+    whole = undisturbed.start_dbt(*command)
+    assert whole.wait() == 0
 
-    moments = random.Random(SEED)
-    killed = 0
-    for number, part in enumerate(_pieces(simulated_export, "history.jsonl")):
+    pieces = _pieces(simulated_export, "history.jsonl")
+    for number, moment in enumerate(moments(whole.statements(), KILLS)):
         path = warehouse.folder / f"history-{number}.jsonl"
-        path.write_text(part)
+        path.write_text(pieces[number])
         warehouse.land(path)
-        process = _start(warehouse, warehouse.dbt_command("build", *WITHOUT_TESTS))
-        killed += _kill_after(process, moments.uniform(0.3, 1) * duration)
-    assert killed > KILLS // 4
-    warehouse.build()
+        assert warehouse.start_dbt(*command, dies_at=moment).wait() == KILLED
+    warehouse.build(*RUNS_ONLY)
     assert_same_marts(simulated_warehouse, warehouse)

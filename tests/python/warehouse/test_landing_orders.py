@@ -9,7 +9,7 @@ from pathlib import Path
 
 import zstandard
 
-from tests.python.warehouse.harness import Warehouse, assert_same_marts, write_jsonl
+from tests.python.warehouse.harness import RUNS_ONLY, Warehouse, assert_same_marts, write_jsonl
 
 NewWarehouse = Callable[[str], Warehouse]
 
@@ -20,7 +20,7 @@ def test_landing_twice(
     """Once as it is and once more as other bytes: the same records are there once."""
     twice = new_warehouse("twice")
     twice.land(simulated_export)
-    twice.build()
+    twice.build(*RUNS_ONLY)
     again = twice.folder / "again"
     again.mkdir()
     for name in ("runs.jsonl", "history.jsonl"):
@@ -28,7 +28,7 @@ def test_landing_twice(
         (again / f"{name}.zst").write_bytes(zstandard.compress(content))
     assert twice.land(simulated_export)["already_landed"] == 2
     assert twice.land(again)["already_landed"] == 0
-    twice.build()
+    twice.build(*RUNS_ONLY)
     assert_same_marts(simulated_warehouse, twice)
 
 
@@ -38,10 +38,10 @@ def test_landing_in_two_orders(
     """History before the runs it belongs to, built in between."""
     reverse = new_warehouse("reverse")
     reverse.land(simulated_export / "history.jsonl")
-    reverse.build()
+    reverse.build(*RUNS_ONLY)
     assert reverse.query("select count(*) from marts.run_history") == [(0,)]
     reverse.land(simulated_export / "runs.jsonl")
-    reverse.build()
+    reverse.build(*RUNS_ONLY)
     assert_same_marts(simulated_warehouse, reverse)
 
 
@@ -58,9 +58,9 @@ def test_landing_in_halves(
             path.parent.mkdir(exist_ok=True)
             path.write_text("".join(part))
     halves.land(halves.folder / "b")
-    halves.build()
+    halves.build(*RUNS_ONLY)
     halves.land(halves.folder / "a")
-    halves.build()
+    halves.build(*RUNS_ONLY)
     assert_same_marts(simulated_warehouse, halves)
 
 
@@ -70,8 +70,8 @@ def test_full_refresh_equals_increments(
     refreshed = new_warehouse("refreshed")
     for name in ("runs.jsonl", "history.jsonl"):
         refreshed.land(simulated_export / name)
-        refreshed.build()
-    refreshed.dbt("run", "--full-refresh")
+        refreshed.build(*RUNS_ONLY)
+    refreshed.dbt("run", "--full-refresh", *RUNS_ONLY)
     assert_same_marts(simulated_warehouse, refreshed)
 
 
@@ -88,7 +88,7 @@ def test_newest_snapshot_wins_in_any_order(new_warehouse: NewWarehouse, tmp_path
         warehouse = new_warehouse(name)
         for path in order:
             warehouse.land(path)
-            warehouse.build()
+            warehouse.build(*RUNS_ONLY)
         assert warehouse.query("select tags from marts.runs") == [(["new", "x"],)]
 
 
@@ -98,9 +98,9 @@ def test_second_build_reads_no_raw_file(
     """With the landed files gone, a build with nothing new still gives the same marts."""
     warehouse = new_warehouse("unread")
     warehouse.land(simulated_export)
-    warehouse.build()
+    warehouse.build(*RUNS_ONLY)
     shutil.move(warehouse.raw / "wandb", warehouse.folder / "hidden")
-    warehouse.build()
+    warehouse.build(*RUNS_ONLY)
     assert_same_marts(simulated_warehouse, warehouse)
 
 
@@ -110,9 +110,9 @@ def test_another_zone_replaces_the_first(new_warehouse: NewWarehouse, tmp_path: 
     for name, warehouse in (("first", one), ("second", other)):
         record = {"run_id": name, "entity": "e", "project": "p", "state": "finished"}
         warehouse.land(write_jsonl(tmp_path / f"{name}.jsonl", [record]))
-    one.build()
+    one.build(*RUNS_ONLY)
     one.raw = other.raw
-    one.build()
+    one.build(*RUNS_ONLY)
     assert one.query("select run_id from marts.runs") == [("second",)]
 
 
@@ -137,7 +137,7 @@ def test_run_ids_are_unique_only_in_their_project(warehouse: Warehouse, tmp_path
     warehouse.land(write_jsonl(tmp_path / "rows.jsonl", [{"run_id": "same", "step": 1}]))
     named = write_jsonl(tmp_path / "q" / "rows.jsonl", [{"run_id": "same", "step": 2}])
     warehouse.land(named, "--entity", "e", "--project", "q")
-    warehouse.build()
+    warehouse.build(*RUNS_ONLY)
     assert warehouse.query("select run_path, step from marts.run_history") == [("e/q/same", 2)]
     assert warehouse.query("select run_id, n_rows from intermediate.int_history__unattributed") == [
         ("same", 1)
@@ -177,7 +177,7 @@ def test_history_values_survive_as_logged(warehouse: Warehouse, tmp_path: Path) 
     warehouse.land(
         write_jsonl(tmp_path / "runs.jsonl", [run]), write_jsonl(tmp_path / "rows.jsonl", rows)
     )
-    warehouse.build()
+    warehouse.build(*RUNS_ONLY)
     found = warehouse.query(
         "select train_loss::varchar, learning_rate, is_finite, total_tokens, "
         "metrics ->> '$.big', metrics -> '$.h' ->> '$._type', logged_at::varchar "

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from tests.python.warehouse.harness import RUN_MARTS, Warehouse, write_jsonl
+from tests.python.warehouse.harness import RUN_MARTS, RUNS_ONLY, Warehouse, write_jsonl
 
 MATCHED = "250912-172812_match_150M_c4_finetune_{}_DD-d17-530M-6250-2"
 
@@ -55,7 +55,7 @@ def test_odd_inputs_break_nothing(warehouse: Warehouse, tmp_path: Path) -> None:
     warehouse.land(
         write_jsonl(tmp_path / "runs.jsonl", runs), write_jsonl(tmp_path / "rows.jsonl", ODD_ROWS)
     )
-    warehouse.build()
+    warehouse.build(*RUNS_ONLY)
     for mart in RUN_MARTS:
         warehouse.query(f"select * from marts.{mart}")
     assert warehouse.query("select count(*) from marts.runs") == [(len(runs),)]
@@ -115,9 +115,9 @@ def test_failed_tests_never_leave_marts_behind(warehouse: Warehouse, tmp_path: P
 
 def test_a_mistyped_zone_does_not_empty_the_warehouse(warehouse: Warehouse, tmp_path: Path) -> None:
     warehouse.land(write_jsonl(tmp_path / "runs.jsonl", [_run("kept")]))
-    warehouse.build()
+    warehouse.build(*RUNS_ONLY)
     warehouse.raw = tmp_path / "typo"
-    warehouse.build()
+    warehouse.build(*RUNS_ONLY)
     assert warehouse.query("select run_id from marts.runs") == [("kept",)]
 
 
@@ -133,6 +133,6 @@ def test_a_landed_file_that_was_cut_is_found(warehouse: Warehouse, tmp_path: Pat
     (path,) = (warehouse.raw / "wandb").glob("*/*/history/*")
     whole = zstandard.ZstdDecompressor().stream_reader(path.read_bytes()).read()
     path.write_bytes(zstandard.compress(b"".join(whole.splitlines(keepends=True)[:7])))
-    failed = warehouse.attempt(*warehouse.dbt_command("build", "-s", "base"))
+    failed = warehouse.attempt_dbt("build", "-s", "base")
     assert failed.returncode == 1
     assert "assert_landed_files_are_read_whole" in failed.stdout

@@ -13,7 +13,7 @@ from tests.python.wandb.offline_testing import (
     run_record,
     write_log,
 )
-from tests.python.warehouse.harness import Warehouse, assert_same_marts
+from tests.python.warehouse.harness import RUNS_ONLY, Warehouse, assert_same_marts
 
 RUN_ID = "2025_08_30-16_54_48_test_DD-dolma1_7-4M_Ft_--learning_rate=5e-05"
 SCRIPT = f"""
@@ -75,21 +75,21 @@ def test_a_run_that_is_landed_as_it_grows(
 
     growing = new_warehouse("growing")
     growing.land(files["early"].parents[1])
-    growing.build()
+    growing.build(*RUNS_ONLY)
     assert growing.query("select state, n_history_rows from marts.runs") == [("crashed", 2)]
     growing.land(cut, code=1)
     growing.land(files["late"])
-    growing.build()
+    growing.build(*RUNS_ONLY)
     assert growing.query("select state, n_history_rows from marts.runs") == [("crashed", 5)]
     growing.land(files["whole"])
-    growing.build()
+    growing.build(*RUNS_ONLY)
     assert growing.query(
         "select step, row_ordinal, train_loss from marts.run_history order by step, row_ordinal"
     ) == [(0, 0, 1.0), (1, 0, 1 / 2), (2, 0, 1 / 3), (2, 1, 5.0), (3, 0, 1 / 4)]
 
     once = new_warehouse("once")
     once.land(files["whole"])
-    once.build()
+    once.build(*RUNS_ONLY)
     assert once.query("select state from marts.runs") == [("finished",)]
     assert_same_marts(growing, once)
 
@@ -97,5 +97,5 @@ def test_a_run_that_is_landed_as_it_grows(
     backwards = new_warehouse("backwards")
     for name in ("whole", "early"):
         backwards.land(files[name])
-    backwards.build()
+    backwards.build(*RUNS_ONLY)
     assert_same_marts(growing, backwards)

@@ -5,10 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import math
-import signal
 import statistics
-import subprocess
-import time
 from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
@@ -20,12 +17,14 @@ import pytest
 from extract.huggingface.pretrain_tables import PERPLEXITY_SETS
 from extract.simulator.pretrain import Written, write
 from tests.python.warehouse.harness import (
+    KILLED,
     PRETRAIN_MARTS,
     PRETRAIN_ONLY,
     ROOT,
     WITHOUT_TESTS,
     Warehouse,
     assert_same_marts,
+    moments,
 )
 
 NewWarehouse = Callable[[str], Warehouse]
@@ -382,26 +381,15 @@ def test_the_newest_revision_replaces_the_older_one(warehouse: Warehouse, tmp_pa
 def test_a_build_killed_again_and_again(
     tables: Path, simulated_pretraining: Warehouse, new_warehouse: NewWarehouse
 ) -> None:
-    """Each kill meets a build that stores everything anew, at another of its moments."""
+    """Each kill meets a build that stores everything anew, at another of its statements."""
     killed = new_warehouse("killed")
     killed.land_pretraining(tables)
-    command = killed.dbt_command("build", "--full-refresh", *PRETRAIN_ONLY, *WITHOUT_TESTS)
-    started = time.monotonic()
-    new = new_warehouse("undisturbed")
-    new.raw = killed.raw
-    new.build(*PRETRAIN_ONLY)
-    duration = time.monotonic() - started
-    n_killed = 0
-    for number in range(KILLS):
-        process = subprocess.Popen(
-            command, cwd=ROOT, env=killed.environment, stdout=subprocess.DEVNULL
-        )
-        try:
-            process.wait(duration * (0.5 + 0.5 * number / KILLS))
-        except subprocess.TimeoutExpired:
-            process.send_signal(signal.SIGKILL)
-            n_killed += 1
-        process.wait()
-    assert n_killed >= 2
+    command = ("build", "--full-refresh", *PRETRAIN_ONLY, *WITHOUT_TESTS)
+    whole = new_warehouse("undisturbed")
+    whole.raw = killed.raw
+    undisturbed = whole.start_dbt(*command)
+    assert undisturbed.wait() == 0
+    for moment in moments(undisturbed.statements(), KILLS):
+        assert killed.start_dbt(*command, dies_at=moment).wait() == KILLED
     killed.build(*PRETRAIN_ONLY)
     assert_same_marts(simulated_pretraining, killed, PRETRAIN_MARTS)
