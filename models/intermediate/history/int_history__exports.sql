@@ -80,8 +80,7 @@ ordered as (
     window
         whole_run as (partition by dated.run_path),
         run_order as (
-            partition by dated.run_path
-            order by dated.said_s, dated.landed_at, dated.batch_id, dated.session
+            whole_run order by dated.said_s, dated.landed_at, dated.batch_id, dated.session
         )
 
 ),

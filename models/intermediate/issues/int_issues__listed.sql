@@ -1,7 +1,8 @@
 {#- One list of what is odd in the landed data: each topic's issues, with what their kind says. -#}
 {%- set topics = [
-    'run_names', 'run_configs', 'config_keys', 'histories', 'run_evals', 'pretraining_names',
-    'pretraining', 'instances', 'posttrain', 'inputs',
+    'run_names', 'run_references', 'run_configs', 'config_keys', 'histories', 'run_evals',
+    'pretraining_names', 'pretraining_evals', 'pretraining_figures', 'instances', 'posttrain',
+    'inputs',
 ] %}
 
 with

@@ -41,18 +41,6 @@ tasks as (
 
 ),
 
-fits as (
-
-    select * from {{ ref('int_scaling_law_fits__parsed') }}
-
-),
-
-averages as (
-
-    select * from {{ ref('int_pretrain_averages__compared') }}
-
-),
-
 -- The release has 66 rows for each evaluated checkpoint: nine OLMES tasks and 57 subjects of MMLU.
 -- MMLU was once averaged over what a broken download had left.
 evaluated as (
@@ -118,16 +106,6 @@ issues as (
     where evaluated.n_tasks != 66
     union all
     select
-        'wrong_released_average' as kind,
-        {{ checkpoint_label('averages') }} as subject,
-        averages.task as field,
-        cast(averages.released as varchar) as value,
-        'the tasks give ' || averages.recomputed as detail
-
-    from averages
-    where not averages.is_ok
-    union all
-    select
         'wrong_released_tokens' as kind,
         placed.subject,
         placed.task as field,
@@ -135,20 +113,6 @@ issues as (
         concat_ws(' tokens, ', placed.tokens, placed.compute) || ' follow' as detail
 
     from placed
-    union all
-    select
-        'inconsistent_fit' as kind,
-        concat_ws('/', fits.task, fits.metric, fits.setup) as subject,
-        'decision_accuracy_pct' as field,
-        cast(min(fits.decision_accuracy_pct) as varchar) as value,
-        'to ' || max(fits.decision_accuracy_pct) as detail
-
-    from fits
-    group by fits.task, fits.metric, fits.setup
-    having
-        count(distinct fits.decision_accuracy_pct) > 1
-        or min(fits.decision_accuracy_pct) < 0
-        or max(fits.decision_accuracy_pct) > 100
 
 )
 
