@@ -39,14 +39,15 @@ check-python: $(VENV)/.installed ## the Python tests
 check-demo: $(VENV)/.installed ## dbt unit and data tests on the demo sources
 	@$(BIN)/python scripts/build.py --demo --strict
 
-build-duckdb2: $(VENV)/.installed ## the demo once more, under DuckDB 2
-	@$(MAKE) --no-print-directory VENV=.venv-duckdb2 .venv-duckdb2/.duckdb2
-	@PATH="$(abspath .venv-duckdb2/bin):$$PATH" .venv-duckdb2/bin/python scripts/build.py \
+build-duckdb2: $(VENV)/duckdb2/.installed ## the demo once more, under DuckDB 2
+	@PYTHONPATH=$(abspath $(VENV)/duckdb2) $(BIN)/python scripts/build.py \
 		--demo --strict --database data/demo/duckdb2/datadecide.duckdb
 
-.venv-duckdb2/.duckdb2: .venv-duckdb2/.installed requirements-duckdb2.lock
-	@.venv-duckdb2/bin/python -m pip install --quiet --disable-pip-version-check --no-deps \
-		--require-hashes -r requirements-duckdb2.lock
+# DuckDB 2 alone, in front of the environment that has everything else.
+$(VENV)/duckdb2/.installed: $(VENV)/.installed requirements-duckdb2.lock
+	@rm -rf $(@D)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps \
+		--require-hashes --target $(@D) -r requirements-duckdb2.lock
 	@touch $@
 
 docs: $(VENV)/.installed ## the dbt docs site, as one HTML file
