@@ -34,7 +34,8 @@ lint: $(VENV)/.installed ## ruff and sqlfluff
 	@$(BIN)/sqlfluff lint --disable-progress-bar --processes 2 models tests
 
 check-python: $(VENV)/.installed ## the Python tests
-	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+	@PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest --numprocesses 2 --dist loadfile \
+		--no-loadscope-reorder # that would leave files of few and long tests to the end
 
 check-demo: $(VENV)/.installed ## dbt unit and data tests on the demo sources
 	@$(BIN)/python scripts/build.py --demo --strict
