@@ -7,7 +7,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 export PATH := $(abspath $(BIN)):$(PATH)
 
-.PHONY: help build test docs dictionary analysis bench lint check-sql check-python check-demo build-duckdb2 lock clean
+.PHONY: help build test docs dictionary analysis bench lint check-sql check-python check-demos check-demo build-duckdb2 lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -26,7 +26,7 @@ $(VENV)/.installed: requirements.lock pyproject.toml
 build: $(VENV)/.installed ## build the marts from what has landed, or from the demo; STRICT=1 fails on odd data
 	@$(BIN)/python scripts/build.py $(if $(STRICT),--strict)
 
-test: lint check-python check-demo ## everything that CI checks
+test: lint check-python check-demos ## everything that CI checks
 
 lint: $(VENV)/.installed ## ruff and sqlfluff
 	@$(BIN)/ruff check --quiet extract scripts tests bench
@@ -34,19 +34,26 @@ lint: $(VENV)/.installed ## ruff and sqlfluff
 	@$(BIN)/sqlfluff lint --disable-progress-bar --processes 2 models tests
 
 check-python: $(VENV)/.installed ## the Python tests
-	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+	@PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest --numprocesses 2 --dist loadfile \
+		--no-loadscope-reorder # that would leave files of few and long tests to the end
+
+# Each build keeps one core busy and a bit more. Both find the zone of the demo landed.
+check-demos: $(VENV)/.installed ## the demo under both DuckDBs, side by side
+	@$(BIN)/python -m extract demo >/dev/null
+	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target check-demo build-duckdb2
 
 check-demo: $(VENV)/.installed ## dbt unit and data tests on the demo sources
 	@$(BIN)/python scripts/build.py --demo --strict
 
-build-duckdb2: $(VENV)/.installed ## the demo once more, under DuckDB 2
-	@$(MAKE) --no-print-directory VENV=.venv-duckdb2 .venv-duckdb2/.duckdb2
-	@PATH="$(abspath .venv-duckdb2/bin):$$PATH" .venv-duckdb2/bin/python scripts/build.py \
+build-duckdb2: $(VENV)/duckdb2/.installed ## the demo once more, under DuckDB 2
+	@PYTHONPATH=$(abspath $(VENV)/duckdb2) $(BIN)/python scripts/build.py \
 		--demo --strict --database data/demo/duckdb2/datadecide.duckdb
 
-.venv-duckdb2/.duckdb2: .venv-duckdb2/.installed requirements-duckdb2.lock
-	@.venv-duckdb2/bin/python -m pip install --quiet --disable-pip-version-check --no-deps \
-		--require-hashes -r requirements-duckdb2.lock
+# DuckDB 2 alone, in front of the environment that has everything else.
+$(VENV)/duckdb2/.installed: $(VENV)/.installed requirements-duckdb2.lock
+	@rm -rf $(@D)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps \
+		--require-hashes --target $(@D) -r requirements-duckdb2.lock
 	@touch $@
 
 docs: $(VENV)/.installed ## the dbt docs site, as one HTML file

@@ -70,8 +70,11 @@ def real() -> Warehouse:
 
 
 def demo(database: Path | None = None) -> Warehouse:
-    """The demo's own zone and warehouse, which never mix with real data."""
-    return Warehouse(DEMO_RAW_DIR, database or DEMO_DATABASE)
+    """The demo's own zone and warehouse, which never mix with real data.
+
+    Another database has a folder of its own, so that both can be built at once.
+    """
+    return Warehouse(DEMO_RAW_DIR, database or DEMO_DATABASE, database and database.parent)
 
 
 def current() -> Warehouse:

@@ -15,6 +15,18 @@ from tests.python.testing import KEY, ROOT
 settings.register_profile("checked", deadline=None, derandomize=True, print_blob=True)
 settings.load_profile("checked")
 
+# Rooms whose files take longest come first, so that no process is left alone with one of them.
+LONGEST = ("warehouse", "instances", "wandb", "huggingface", "posttrain")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files are dealt to processes in the order of their tests; a file's own order stays."""
+    items.sort(
+        key=lambda item: (
+            LONGEST.index(room) if (room := item.path.parent.name) in LONGEST else len(LONGEST)
+        )
+    )
+
 
 @pytest.fixture
 def zone(tmp_path: Path) -> LandingZone:
