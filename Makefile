@@ -7,7 +7,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 export PATH := $(abspath $(BIN)):$(PATH)
 
-.PHONY: help build test docs dictionary analysis bench lint check-sql check-python check-demos check-demo build-duckdb2 lock clean
+.PHONY: help build test docs dictionary analysis bench lint check-python check-demos check-demo build-duckdb2 lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
