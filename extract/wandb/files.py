@@ -48,7 +48,7 @@ TELLS_SESSION = "tells_session"
 # Often enough to see that something moves, seldom enough to cost nothing.
 RECORDS_PER_REPORT = 500
 # Raised when inputs are recognised that were refused before: they land when they come again.
-READER = 2
+READER = 3
 # Files that are no exports, by name.
 TOLD_NAMES = 8
 
@@ -140,6 +140,7 @@ class _Call:
         self._named: set[RunPath] = set()
         self._runs_without_project: set[str] = set()
         self._undecided: list[tuple[ExportInput, str]] = []
+        self._met: list[Manifest] = []
 
     def land(self, export: ExportInput) -> None:
         """Land an input, unless it has landed before, or its run is not known yet."""
@@ -150,7 +151,8 @@ class _Call:
             why = f"cannot be read ({problem.strerror}); the other inputs have landed"
             self.refuse(refused_path(Path(problem.filename or export.name), "unreadable", why))
             return
-        if not (self._has_landed(digest) or self._has_landed(self._refused(digest))):
+        name = export.paths[0].name
+        if not (self._has_landed(digest, name) or self._has_landed(self._refused(digest), name)):
             self._attempt(export, digest, is_last=False)
 
     def land_undecided(self) -> None:
@@ -191,7 +193,7 @@ class _Call:
                     known=self._known_runs if is_last else frozenset,
                 )  # fmt: skip
                 digest = _digest_of_run(digest, run)
-                if not self._has_landed(digest):
+                if not self._has_landed(digest, path.name):
                     self._land(export, digest, run=run)
             else:
                 self._land(export, digest, name=partial(self._name, export, digest, is_last))
@@ -219,7 +221,7 @@ class _Call:
             )  # fmt: skip
         else:
             raise UndecidedRunError("no_run_id", "is of a run that may be named later")
-        if self._has_landed(_digest_of_run(digest, run)):
+        if self._has_landed(_digest_of_run(digest, run), export.paths[0].name):
             raise _LandedBeforeError
         return run
 
@@ -277,7 +279,8 @@ class _Call:
             "ENTITY/PROJECT/ID",
         )
 
-    def _has_landed(self, digest: str) -> bool:
+    def _has_landed(self, digest: str, name: str) -> bool:
+        """Whether an input of these bytes has landed; what was refused of it is told again."""
         manifest = self._landed.get(digest)
         # What was refused without the option may land with it.
         if manifest is None or (
@@ -285,12 +288,18 @@ class _Call:
         ):
             return False
         self.summary.already_landed += 1
-        self._count(manifest)
+        self._met.append(manifest)
+        self._count(manifest, name)
         return True
 
-    def _count(self, manifest: Manifest) -> None:
+    def _count(self, manifest: Manifest, name: str | None = None) -> None:
+        """What was refused, under the name that the file has now: a copy has the same bytes."""
         self.summary.refused += manifest.n_refused
-        self.summary.messages += [entry["message"] for entry in manifest.refusals]
+        for entry in manifest.refusals:
+            message = entry["message"]
+            if name and message.startswith(entry["item"]):
+                message = name + message.removeprefix(entry["item"])
+            self.summary.messages.append(message)
 
     def _arguments(self) -> dict[str, Any]:
         run = {"run": "/".join(self._run)} if self._run else {}
@@ -301,15 +310,22 @@ class _Call:
         return _joined_digest(digest, "refused", *(self._run or ()))
 
     def _known_runs(self) -> Collection[RunPath]:
-        """The runs that inputs of this call have named, and those that have landed."""
-        return self._named | self._runs_of_zone
+        """The runs that inputs of this call name, and of other ids those that have landed.
+
+        Several projects may have a run of one id: files of one call belong together.
+        """
+        named = self._named | self._runs_of(self._met)
+        ids = {run_id for _, _, run_id in named}
+        return named | {run for run in self._runs_of_zone if run[2] not in ids}
 
     @cached_property
     def _runs_of_zone(self) -> set[RunPath]:
-        outcomes = self._zone.records(self._zone.manifests(SOURCE), "outcomes")
+        return self._runs_of(self._zone.manifests(SOURCE))
+
+    def _runs_of(self, manifests: Iterable[Manifest]) -> set[RunPath]:
         return {
             (one["entity"], one["project"], one["run_id"])
-            for one in outcomes
+            for one in self._zone.records(manifests, "outcomes")
             if one["item"] == "run" and {"entity", "project", "run_id"} <= one.keys()
         }
 
