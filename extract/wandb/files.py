@@ -47,8 +47,11 @@ SOURCE = "wandb"
 TELLS_SESSION = "tells_session"
 # Often enough to see that something moves, seldom enough to cost nothing.
 RECORDS_PER_REPORT = 500
-# Raised when inputs are recognised that were refused before: they land when they come again.
+# Raised when inputs are read otherwise than before: they land when they come again, in place of
+# what they gave. Exports tell theirs since 2026-11.
 READER = 3
+# The argument of a batch whose input is known by its bytes and a run: its bytes alone.
+BYTES = "bytes_sha256"
 # Files that are no exports, by name.
 TOLD_NAMES = 8
 
@@ -234,7 +237,9 @@ class _Call:
         name: Callable[[], RunName] | None = None,
     ) -> None:
         inputs = [self._pseudonymiser.text(path.name) for path in export.paths]
-        arguments = self._arguments() | {"inputs": inputs}
+        arguments = self._arguments() | {"inputs": inputs, "reader": READER}
+        if run is not None:
+            arguments[BYTES] = _digest(export)
         if ending(export.paths[0]) == RUN_SUFFIX:
             arguments[TELLS_SESSION] = True
         with self._zone.batch(
@@ -250,8 +255,7 @@ class _Call:
             if lander.given is not None:
                 self._check_given(lander.given, lander.named)
                 batch.manifest.input_sha256 = _digest_of_run(digest, lander.given)
-            if batch.manifest.n_refused:
-                batch.manifest.arguments["reader"] = READER
+                batch.manifest.arguments[BYTES] = digest
         self._landed[batch.manifest.input_sha256 or digest] = batch.manifest
         self._named |= {
             (one.entity, one.project, one.run_id)
@@ -333,31 +337,38 @@ class _Call:
 def landed_inputs(zone: LandingZone, pseudonymiser: Pseudonymiser) -> dict[str, Manifest]:
     """The batch of each input that has landed, by the input's sha256."""
     manifests = landed_batches(zone, SOURCE, pseudonymiser)
-    return {
-        one.input_sha256: one
-        for one in manifests
-        if one.input_sha256
-        and (not one.n_refused or one.arguments.get("reader") == READER)
-        and not lacks_session(one)
-    }
+    return {one.input_sha256: one for one in manifests if one.input_sha256 and not is_outdated(one)}
 
 
-def lacks_session(manifest: Manifest) -> bool:
-    """Whether a batch is an offline log that landed before sessions were told apart."""
-    inputs = manifest.arguments.get("inputs") or [""]
-    return ending(Path(inputs[0])) == RUN_SUFFIX and TELLS_SESSION not in manifest.arguments
+def is_outdated(manifest: Manifest) -> bool:
+    """Whether a batch was landed by a version that may have read its input otherwise.
+
+    What an export held besides was not kept then: a history whose logged `step` was taken for
+    W&B's looks like any other. Of an offline log only its session was not told.
+    """
+    arguments = manifest.arguments
+    if arguments.get("command") != "wandb-files":
+        return False
+    is_read_anew = arguments.get("reader") != READER
+    inputs = arguments.get("inputs") or [""]
+    if ending(Path(inputs[0])) == RUN_SUFFIX:
+        return TELLS_SESSION not in arguments or (manifest.n_refused > 0 and is_read_anew)
+    return is_read_anew
 
 
 def to_land_again(zone: LandingZone) -> list[str]:
-    """The names of inputs that would be landed in full now, and were not when they landed."""
+    """The names of inputs that would be landed in full now, and may not be as they have landed."""
     manifests = [one for one in zone.manifests(SOURCE) if one.input_sha256]
-    done = {one.input_sha256 for one in manifests if not lacks_session(one)}
-    missing = {
-        one.arguments["inputs"][0]
-        for one in manifests
-        if lacks_session(one) and one.input_sha256 not in done
-    }
-    return sorted(missing)
+    current = [one for one in manifests if not is_outdated(one)]
+    done = {one.input_sha256 for one in current} | {one.arguments.get(BYTES) for one in current}
+    done |= {_joined_digest(one, "refused") for one in done if one}
+    missing = [one for one in manifests if is_outdated(one) and one.input_sha256 not in done]
+    return sorted({_name_of_input(one) for one in missing})
+
+
+def _name_of_input(manifest: Manifest) -> str:
+    inputs = manifest.arguments.get("inputs") or [one["item"] for one in manifest.refusals]
+    return ", ".join(inputs)
 
 
 def _rows(manifest: Manifest, kind: str) -> int:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
 from extract.errors import FileError, UsageError
+from extract.landing.layout import manifest_path
 from extract.landing.zone import LandingZone
+from extract.wandb.files import BYTES, to_land_again
 from extract.wandb.naming import (
     RunPath,
     UndecidedRunError,
@@ -17,7 +20,16 @@ from extract.wandb.naming import (
     run_path,
 )
 from extract.wandb.records import RunName
-from tests.python.testing import a_run, land, landed, write_jsonl
+from tests.python.testing import (
+    ENTITY,
+    PROJECT,
+    a_run,
+    cli,
+    land,
+    landed,
+    summary_of,
+    write_jsonl,
+)
 
 KNOWN = {("e", "p", "abc12345"), ("e", "p", "history"), ("e", "p", "my run"), ("e", "q", "twice"),
          ("e", "p", "twice"), ("my_team", "a_b", "r_1")}  # fmt: skip
@@ -130,3 +142,31 @@ def test_a_folder_for_each_run(zone: LandingZone, tmp_path: Path) -> None:
     found = [row["run_id"] for row in landed(zone, "history")]
     assert (found.count("a"), found.count("b")) == (7, 7)
     assert summary.already_landed == 5
+
+
+def test_what_an_earlier_version_landed_otherwise_is_named_until_it_lands_again(
+    zone: LandingZone, tmp_path: Path
+) -> None:
+    """Also where its bytes are known with a run now, or were refused as a whole."""
+    for name, documents in {
+        "runs.jsonl": [a_run("r")], "r.jsonl": ROWS, "history.jsonl": ROWS[1:], "bad.json": ["{}"],
+    }.items():  # fmt: skip
+        write_jsonl(tmp_path / name, documents)
+    named = {"run": f"{ENTITY}/{PROJECT}/r"}
+    land(zone, *(tmp_path / name for name in ("runs.jsonl", "r.jsonl", "bad.json")))
+    land(zone, tmp_path / "history.jsonl", **named)
+    for manifest in list(zone.manifests()):
+        path = manifest_path(zone.root, "wandb", manifest.batch_id)
+        content = json.loads(path.read_text())
+        content["input_sha256"] = content["arguments"].pop(BYTES, manifest.input_sha256)
+        content["arguments"].pop("reader")
+        path.write_text(json.dumps(content))
+    names = ["bad.json", "history.jsonl", "r.jsonl", "runs.jsonl"]
+    assert to_land_again(zone) == names
+    status = cli("status", "--raw-dir", zone.root, key=None)
+    assert summary_of(status)["to_land_again"] == names
+    assert "4 inputs landed with an earlier version" in status.stderr
+    land(zone, tmp_path / "history.jsonl", **named)
+    assert to_land_again(zone) == ["bad.json", "r.jsonl", "runs.jsonl"]
+    land(zone, tmp_path)
+    assert to_land_again(zone) == []
