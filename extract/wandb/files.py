@@ -135,6 +135,7 @@ class _Call:
     ) -> None:
         self.summary = Summary()
         self.not_exports: list[str] = []
+        self.taken_by_name: list[str] = []
         self._zone = zone
         self._pseudonymiser = pseudonymiser
         self._run = run
@@ -143,7 +144,7 @@ class _Call:
         self._named: set[RunPath] = set()
         self._runs_without_project: set[str] = set()
         self._undecided: list[tuple[ExportInput, str]] = []
-        self._met: list[Manifest] = []
+        self._met: list[Manifest] = []  # inputs that had landed, whose runs are not in `named` yet
 
     def land(self, export: ExportInput) -> None:
         """Land an input, unless it has landed before, or its run is not known yet."""
@@ -176,9 +177,12 @@ class _Call:
         """The summary, with its notes."""
         summary = self.summary
         if names := self.not_exports:
-            more = f" and {len(names) - TOLD_NAMES} more" if len(names) > TOLD_NAMES else ""
-            told = ", ".join(names[:TOLD_NAMES])
-            summary.notes.append(f"no exports, and left out: {told}{more}")
+            summary.notes.append(f"no exports, and left out: {_listed(names)}")
+        if names := self.taken_by_name:
+            summary.notes.append(
+                "taken for the history of the run that the file is named after, which has not "
+                f"landed: {_listed(names)}; --run says another"
+            )
         if n_rows := summary.unknown_project_rows:
             summary.notes.append(
                 f"{n_rows} history rows of {len(self._runs_without_project)} runs name no project "
@@ -253,7 +257,7 @@ class _Call:
             found = documents(export, self._zone.scratch)
             lander.land(_reported(found, export.name, self._report))
             if lander.given is not None:
-                self._check_given(lander.given, lander.named)
+                self._check_given(lander, lander.given, export)
                 batch.manifest.input_sha256 = _digest_of_run(digest, lander.given)
                 batch.manifest.arguments[BYTES] = digest
         self._landed[batch.manifest.input_sha256 or digest] = batch.manifest
@@ -271,8 +275,17 @@ class _Call:
         self._runs_without_project |= lander.without_project
         self._count(batch.manifest)
 
-    def _check_given(self, given: RunName, named: dict[str, RunName]) -> None:
+    def _check_given(self, lander: RecordLander, given: RunName, export: ExportInput) -> None:
         """The name of a file says its run only where no line of it says another."""
+        named = lander.named
+        if self._run is None and not any(run[2] == given.run_id for run in self._known_runs()):
+            if lander.told_apart_by is not None:
+                raise UndecidedRunError(
+                    "no_run_id",
+                    "is history of several runs, and no column says of which as W&B calls them; "
+                    f"write their ids into it, and call that column run_id: {lander.told_apart_by}",
+                )
+            self.taken_by_name.append(export.paths[0].name)
         if self._run is not None or not named or set(named) == {given.run_id}:
             return
         if len(named) == 1:
@@ -318,9 +331,10 @@ class _Call:
 
         Several projects may have a run of one id: files of one call belong together.
         """
-        named = self._named | self._runs_of(self._met)
-        ids = {run_id for _, _, run_id in named}
-        return named | {run for run in self._runs_of_zone if run[2] not in ids}
+        self._named |= self._runs_of(self._met)
+        self._met.clear()
+        ids = {run_id for _, _, run_id in self._named}
+        return self._named | {run for run in self._runs_of_zone if run[2] not in ids}
 
     @cached_property
     def _runs_of_zone(self) -> set[RunPath]:
@@ -369,6 +383,11 @@ def to_land_again(zone: LandingZone) -> list[str]:
 def _name_of_input(manifest: Manifest) -> str:
     inputs = manifest.arguments.get("inputs") or [one["item"] for one in manifest.refusals]
     return ", ".join(inputs)
+
+
+def _listed(names: list[str]) -> str:
+    more = f" and {len(names) - TOLD_NAMES} more" if len(names) > TOLD_NAMES else ""
+    return ", ".join(names[:TOLD_NAMES]) + more
 
 
 def _rows(manifest: Manifest, kind: str) -> int:

@@ -167,9 +167,12 @@ def record_of(document: Any, of: RunName | None = None) -> RunRecord | HistoryRe
         raise by_columns()  # cells without the names of their columns
     if not isinstance(document, dict):
         raise _unknown(f"it is a bare {type(document).__name__}")
-    if _is_table(document):
+    first = next(iter(document.values()), None)
+    if isinstance(first, dict | list) and _is_table(document):
         raise by_columns()
     if _is_logged(document):
+        if isinstance(document.get("_step", document.get("_timestamp")), dict | list):
+            raise by_columns()  # the columns of one run, beside its id
         return _history(document, of)
     if _is_graphql(document):
         raise FileError(
@@ -231,11 +234,7 @@ def _holds_object(value: Any) -> bool:
 
 def _is_table(document: dict[str, Any]) -> bool:
     """Whether all rows are in one document: what pandas and polars write unless they are told."""
-    if any(isinstance(document.get(name), dict | list) for name in _LOGGED_CLOCKS):
-        return True
     values = list(document.values())
-    if not values or not isinstance(values[0], dict | list):
-        return False
     if isinstance(document.get("columns"), list) and (
         len(document) == 1 or isinstance(document.get("data"), list)
     ):

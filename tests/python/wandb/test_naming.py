@@ -170,3 +170,26 @@ def test_what_an_earlier_version_landed_otherwise_is_named_until_it_lands_again(
     assert to_land_again(zone) == ["bad.json", "r.jsonl", "runs.jsonl"]
     land(zone, tmp_path)
     assert to_land_again(zone) == []
+
+
+@pytest.mark.parametrize("column", ["run", "run_name", "id", "name", "Run ID", "run.id"])
+def test_a_table_of_several_runs_is_not_that_of_its_name(
+    zone: LandingZone, tmp_path: Path, column: str
+) -> None:
+    """`ft-scaling.csv` with the runs' names in a column was once the history of one, ft-scaling."""
+    rows = [{column: f"run {n % 2}", **row} for n, row in enumerate(ROWS)]
+    path = write_jsonl(tmp_path / "ft-scaling.jsonl", rows)
+    summary = land(zone, path)
+    assert (summary.history_rows, summary.refused) == (0, 1)
+    assert f"call that column run_id: {column}" in summary.messages[0]
+    # A run of that name, or the option, says that it is a metric.
+    assert land(zone, path, run="e/p/r").history_rows == 3
+    land(zone, write_jsonl(tmp_path / "runs.jsonl", [a_run("ft-scaling")]))
+    assert land(zone, path).history_rows == 3
+
+
+def test_a_run_that_only_a_name_says_is_told(zone: LandingZone, tmp_path: Path) -> None:
+    same = [{"run": "the same", **row} for row in ROWS]
+    summary = land(zone, write_jsonl(tmp_path / "pythia-70m.jsonl", same))
+    assert (summary.history_rows, summary.refused) == (3, 0)
+    assert "pythia-70m.jsonl" in summary.notes[0] and "--run" in summary.notes[0]
