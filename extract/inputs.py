@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bz2
+import codecs
 import lzma
 import zlib
 from collections.abc import Callable, Iterator
@@ -56,6 +57,13 @@ def head(path: Path, n_bytes: int) -> bytes:
     except InputError:
         pass  # it is told when the file is read
     return found[:n_bytes]
+
+
+def is_utf16(start: bytes) -> bool:
+    """Whether a text of this beginning has two bytes for each letter, with a mark or without."""
+    return start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or (
+        len(start) > 1 and (start[0] == 0) != (start[1] == 0)
+    )
 
 
 def lines(path: Path) -> Iterator[Line]:

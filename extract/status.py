@@ -71,9 +71,9 @@ def print_table(
     if outdated:
         more = ", ..." if len(outdated) > NAMES_SHOWN else ""
         print(
-            f"{len(outdated)} offline logs landed before the processes of a run were told apart: "
-            f"{', '.join(outdated[:NAMES_SHOWN])}{more}; land them again (wandb-files) for the "
-            "session of each row",
+            f"{len(outdated)} inputs landed with an earlier version, which may have read less of "
+            f"them: {', '.join(outdated[:NAMES_SHOWN])}{more}; land them again (wandb-files), in "
+            "place of what they gave",
             file=stream,
         )
     errors = {entry["source"]: entry["refused"] for entry in summary if entry["refused"]}

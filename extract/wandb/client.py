@@ -429,6 +429,7 @@ def _listed(run: Any) -> ListedRun:
         "description": run.description,
         "notes": run.notes,
         "commit": run.commit,
+        "url": run.url,
         "user": user,
         "history_line_count": run.historyLineCount,
         "config": _config(run.config_as_sent),

@@ -54,7 +54,7 @@ def wandb_files(
     `.wandb` files; a run that crashed lands up to its end
 
     History that does not say of which run is that of `--run`, of the run that its file names
-    elsewhere, or of the run that its file is named after (`RUN_ID.csv`).
+    elsewhere, or of the run that its file (`RUN_ID.csv`) or the file's folder is named after.
 
     An input that has landed before is not landed again. Personal data is replaced by a keyed
     hash; set DATADECIDE_PSEUDONYM_KEY first.

@@ -58,7 +58,10 @@ _CHART_BOUNDS = ("__MIN", "__MAX")
 def looks_like_export(start: bytes) -> bool:
     """Whether a text of this beginning has a header with the columns of an export."""
     text = start.decode("utf-8", "replace")
-    names = set(_header(text, _delimiter(text)))
+    try:
+        names = set(_header(text, _delimiter(text)))
+    except csv.Error:  # a text without line ends, or of bytes
+        return False
     return len(names) > 1 and not _EXPORT_COLUMNS.isdisjoint(names)
 
 
@@ -70,7 +73,7 @@ def _header(text: str, delimiter: str) -> list[str]:
 def documents(path: Path) -> Iterator[tuple[int, Any] | InputError]:
     """(line, document) for each row; an ``InputError`` for one that is unreadable."""
     start = inputs.head(path, HEADER_BYTES)
-    if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+    if inputs.is_utf16(start):
         raise FileError(
             "not_utf8", "is UTF-16 text; save it as CSV in UTF-8, or convert it with iconv"
         )
@@ -78,6 +81,12 @@ def documents(path: Path) -> Iterator[tuple[int, Any] | InputError]:
         yield InputError("empty", "is empty: nothing to land; export it again")
         return
     text = start.decode("utf-8", "replace")
+    if "\r" in text and "\n" not in text:
+        raise FileError(
+            "old_line_ends",
+            "has the line ends of old Macs; save it as CSV again, or convert it with: tr '\\r' "
+            "'\\n'",
+        )
     delimiter = _delimiter(text)
     names = [_R_NAMES.get(name, name) for name in _header(text, delimiter)]
     _check(names)

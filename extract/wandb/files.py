@@ -47,8 +47,11 @@ SOURCE = "wandb"
 TELLS_SESSION = "tells_session"
 # Often enough to see that something moves, seldom enough to cost nothing.
 RECORDS_PER_REPORT = 500
-# Raised when inputs are recognised that were refused before: they land when they come again.
-READER = 2
+# Raised when inputs are read otherwise than before: they land when they come again, in place of
+# what they gave. Exports tell theirs since 2026-11.
+READER = 3
+# The argument of a batch whose input is known by its bytes and a run: its bytes alone.
+BYTES = "bytes_sha256"
 # Files that are no exports, by name.
 TOLD_NAMES = 8
 
@@ -132,6 +135,7 @@ class _Call:
     ) -> None:
         self.summary = Summary()
         self.not_exports: list[str] = []
+        self.taken_by_name: list[str] = []
         self._zone = zone
         self._pseudonymiser = pseudonymiser
         self._run = run
@@ -140,6 +144,7 @@ class _Call:
         self._named: set[RunPath] = set()
         self._runs_without_project: set[str] = set()
         self._undecided: list[tuple[ExportInput, str]] = []
+        self._met: list[Manifest] = []  # inputs that had landed, whose runs are not in `named` yet
 
     def land(self, export: ExportInput) -> None:
         """Land an input, unless it has landed before, or its run is not known yet."""
@@ -150,7 +155,8 @@ class _Call:
             why = f"cannot be read ({problem.strerror}); the other inputs have landed"
             self.refuse(refused_path(Path(problem.filename or export.name), "unreadable", why))
             return
-        if not (self._has_landed(digest) or self._has_landed(self._refused(digest))):
+        name = export.paths[0].name
+        if not (self._has_landed(digest, name) or self._has_landed(self._refused(digest), name)):
             self._attempt(export, digest, is_last=False)
 
     def land_undecided(self) -> None:
@@ -171,9 +177,12 @@ class _Call:
         """The summary, with its notes."""
         summary = self.summary
         if names := self.not_exports:
-            more = f" and {len(names) - TOLD_NAMES} more" if len(names) > TOLD_NAMES else ""
-            told = ", ".join(names[:TOLD_NAMES])
-            summary.notes.append(f"no exports, and left out: {told}{more}")
+            summary.notes.append(f"no exports, and left out: {_listed(names)}")
+        if names := self.taken_by_name:
+            summary.notes.append(
+                "taken for the history of the run that the file is named after, which has not "
+                f"landed: {_listed(names)}; --run says another"
+            )
         if n_rows := summary.unknown_project_rows:
             summary.notes.append(
                 f"{n_rows} history rows of {len(self._runs_without_project)} runs name no project "
@@ -191,7 +200,7 @@ class _Call:
                     known=self._known_runs if is_last else frozenset,
                 )  # fmt: skip
                 digest = _digest_of_run(digest, run)
-                if not self._has_landed(digest):
+                if not self._has_landed(digest, path.name):
                     self._land(export, digest, run=run)
             else:
                 self._land(export, digest, name=partial(self._name, export, digest, is_last))
@@ -219,7 +228,7 @@ class _Call:
             )  # fmt: skip
         else:
             raise UndecidedRunError("no_run_id", "is of a run that may be named later")
-        if self._has_landed(_digest_of_run(digest, run)):
+        if self._has_landed(_digest_of_run(digest, run), export.paths[0].name):
             raise _LandedBeforeError
         return run
 
@@ -232,7 +241,9 @@ class _Call:
         name: Callable[[], RunName] | None = None,
     ) -> None:
         inputs = [self._pseudonymiser.text(path.name) for path in export.paths]
-        arguments = self._arguments() | {"inputs": inputs}
+        arguments = self._arguments() | {"inputs": inputs, "reader": READER}
+        if run is not None:
+            arguments[BYTES] = _digest(export)
         if ending(export.paths[0]) == RUN_SUFFIX:
             arguments[TELLS_SESSION] = True
         with self._zone.batch(
@@ -246,10 +257,9 @@ class _Call:
             found = documents(export, self._zone.scratch)
             lander.land(_reported(found, export.name, self._report))
             if lander.given is not None:
-                self._check_given(lander.given, lander.named)
+                self._check_given(lander, lander.given, export)
                 batch.manifest.input_sha256 = _digest_of_run(digest, lander.given)
-            if batch.manifest.n_refused:
-                batch.manifest.arguments["reader"] = READER
+                batch.manifest.arguments[BYTES] = digest
         self._landed[batch.manifest.input_sha256 or digest] = batch.manifest
         self._named |= {
             (one.entity, one.project, one.run_id)
@@ -265,8 +275,17 @@ class _Call:
         self._runs_without_project |= lander.without_project
         self._count(batch.manifest)
 
-    def _check_given(self, given: RunName, named: dict[str, RunName]) -> None:
+    def _check_given(self, lander: RecordLander, given: RunName, export: ExportInput) -> None:
         """The name of a file says its run only where no line of it says another."""
+        named = lander.named
+        if self._run is None and not any(run[2] == given.run_id for run in self._known_runs()):
+            if lander.told_apart_by is not None:
+                raise UndecidedRunError(
+                    "no_run_id",
+                    "is history of several runs, and no column says of which as W&B calls them; "
+                    f"write their ids into it, and call that column run_id: {lander.told_apart_by}",
+                )
+            self.taken_by_name.append(export.paths[0].name)
         if self._run is not None or not named or set(named) == {given.run_id}:
             return
         if len(named) == 1:
@@ -277,7 +296,8 @@ class _Call:
             "ENTITY/PROJECT/ID",
         )
 
-    def _has_landed(self, digest: str) -> bool:
+    def _has_landed(self, digest: str, name: str) -> bool:
+        """Whether an input of these bytes has landed; what was refused of it is told again."""
         manifest = self._landed.get(digest)
         # What was refused without the option may land with it.
         if manifest is None or (
@@ -285,12 +305,18 @@ class _Call:
         ):
             return False
         self.summary.already_landed += 1
-        self._count(manifest)
+        self._met.append(manifest)
+        self._count(manifest, name)
         return True
 
-    def _count(self, manifest: Manifest) -> None:
+    def _count(self, manifest: Manifest, name: str | None = None) -> None:
+        """What was refused, under the name that the file has now: a copy has the same bytes."""
         self.summary.refused += manifest.n_refused
-        self.summary.messages += [entry["message"] for entry in manifest.refusals]
+        for entry in manifest.refusals:
+            message = entry["message"]
+            if name and message.startswith(entry["item"]):
+                message = name + message.removeprefix(entry["item"])
+            self.summary.messages.append(message)
 
     def _arguments(self) -> dict[str, Any]:
         run = {"run": "/".join(self._run)} if self._run else {}
@@ -301,15 +327,23 @@ class _Call:
         return _joined_digest(digest, "refused", *(self._run or ()))
 
     def _known_runs(self) -> Collection[RunPath]:
-        """The runs that inputs of this call have named, and those that have landed."""
-        return self._named | self._runs_of_zone
+        """The runs that inputs of this call name, and of other ids those that have landed.
+
+        Several projects may have a run of one id: files of one call belong together.
+        """
+        self._named |= self._runs_of(self._met)
+        self._met.clear()
+        ids = {run_id for _, _, run_id in self._named}
+        return self._named | {run for run in self._runs_of_zone if run[2] not in ids}
 
     @cached_property
     def _runs_of_zone(self) -> set[RunPath]:
-        outcomes = self._zone.records(self._zone.manifests(SOURCE), "outcomes")
+        return self._runs_of(self._zone.manifests(SOURCE))
+
+    def _runs_of(self, manifests: Iterable[Manifest]) -> set[RunPath]:
         return {
             (one["entity"], one["project"], one["run_id"])
-            for one in outcomes
+            for one in self._zone.records(manifests, "outcomes")
             if one["item"] == "run" and {"entity", "project", "run_id"} <= one.keys()
         }
 
@@ -317,31 +351,43 @@ class _Call:
 def landed_inputs(zone: LandingZone, pseudonymiser: Pseudonymiser) -> dict[str, Manifest]:
     """The batch of each input that has landed, by the input's sha256."""
     manifests = landed_batches(zone, SOURCE, pseudonymiser)
-    return {
-        one.input_sha256: one
-        for one in manifests
-        if one.input_sha256
-        and (not one.n_refused or one.arguments.get("reader") == READER)
-        and not lacks_session(one)
-    }
+    return {one.input_sha256: one for one in manifests if one.input_sha256 and not is_outdated(one)}
 
 
-def lacks_session(manifest: Manifest) -> bool:
-    """Whether a batch is an offline log that landed before sessions were told apart."""
-    inputs = manifest.arguments.get("inputs") or [""]
-    return ending(Path(inputs[0])) == RUN_SUFFIX and TELLS_SESSION not in manifest.arguments
+def is_outdated(manifest: Manifest) -> bool:
+    """Whether a batch was landed by a version that may have read its input otherwise.
+
+    What an export held besides was not kept then: a history whose logged `step` was taken for
+    W&B's looks like any other. Of an offline log only its session was not told.
+    """
+    arguments = manifest.arguments
+    if arguments.get("command") != "wandb-files":
+        return False
+    is_read_anew = arguments.get("reader") != READER
+    inputs = arguments.get("inputs") or [""]
+    if ending(Path(inputs[0])) == RUN_SUFFIX:
+        return TELLS_SESSION not in arguments or (manifest.n_refused > 0 and is_read_anew)
+    return is_read_anew
 
 
 def to_land_again(zone: LandingZone) -> list[str]:
-    """The names of inputs that would be landed in full now, and were not when they landed."""
+    """The names of inputs that would be landed in full now, and may not be as they have landed."""
     manifests = [one for one in zone.manifests(SOURCE) if one.input_sha256]
-    done = {one.input_sha256 for one in manifests if not lacks_session(one)}
-    missing = {
-        one.arguments["inputs"][0]
-        for one in manifests
-        if lacks_session(one) and one.input_sha256 not in done
-    }
-    return sorted(missing)
+    current = [one for one in manifests if not is_outdated(one)]
+    done = {one.input_sha256 for one in current} | {one.arguments.get(BYTES) for one in current}
+    done |= {_joined_digest(one, "refused") for one in done if one}
+    missing = [one for one in manifests if is_outdated(one) and one.input_sha256 not in done]
+    return sorted({_name_of_input(one) for one in missing})
+
+
+def _name_of_input(manifest: Manifest) -> str:
+    inputs = manifest.arguments.get("inputs") or [one["item"] for one in manifest.refusals]
+    return ", ".join(inputs)
+
+
+def _listed(names: list[str]) -> str:
+    more = f" and {len(names) - TOLD_NAMES} more" if len(names) > TOLD_NAMES else ""
+    return ", ".join(names[:TOLD_NAMES]) + more
 
 
 def _rows(manifest: Manifest, kind: str) -> int:

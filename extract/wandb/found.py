@@ -13,7 +13,9 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from extract.inputs import head
 from extract.landing.manifest import Outcome
+from extract.wandb.delimited import looks_like_export
 from extract.wandb.offline import SUFFIX as RUN_SUFFIX
 from extract.wandb.parquet import component_of
 
@@ -29,6 +31,7 @@ DATA_ENDINGS = frozenset(
 COMPRESSIONS = frozenset({".gz", ".zst", ".zstd", ".xz", ".bz2"})
 # What files of any other name begin with that hold an export.
 _DATA_MAGICS = (b"PAR1", b":W&B")
+_TAR_MARK_AT = 257
 _RECORD = re.compile(rb'\s*[\[{].*"(?:run_id|_step|_timestamp|_runtime|summary)"\s*:', re.DOTALL)
 _SNIFFED_BYTES = 4096
 # Whatever these hold, they are written for people or programs.
@@ -200,18 +203,22 @@ def _is_data(path: Path, place: Path) -> bool:
     if not _PROGRAM_FOLDERS.isdisjoint(place.parts):
         return False
     kind = ending(path)
-    if kind in DATA_ENDINGS:
+    if kind in DATA_ENDINGS or kind in COMPRESSIONS:
         return True
     if kind in _OTHER_ENDINGS:
         return False
-    if path.suffix.lower() in COMPRESSIONS:
-        return True
     try:
-        with open(path, "rb") as stream:
-            start = stream.read(_SNIFFED_BYTES)
+        start = head(path, _SNIFFED_BYTES)
     except OSError:
         return False
-    return start.startswith(_DATA_MAGICS) or _RECORD.match(start) is not None
+    is_broken = not start and path.suffix.lower() in COMPRESSIONS
+    return (
+        is_broken
+        or start.startswith(_DATA_MAGICS)
+        or start[_TAR_MARK_AT:].startswith(b"ustar")
+        or _RECORD.match(start) is not None
+        or (b"\0" not in start and looks_like_export(start))
+    )
 
 
 def _exports(paths: Iterable[Path]) -> list[tuple[Path, ...]]:

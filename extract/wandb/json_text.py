@@ -36,7 +36,7 @@ Documents = Iterator[tuple[int, Any] | InputError]
 def documents(path: Path) -> Documents:
     """(line, document) for each document; an ``InputError`` for one that is unreadable."""
     start = inputs.head(path, LAYOUT_BYTES)
-    if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+    if inputs.is_utf16(start):
         raise FileError(
             "not_utf8",
             "is UTF-16 text, as a Windows shell writes it; convert it with: iconv -f UTF-16 -t "

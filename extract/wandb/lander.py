@@ -24,6 +24,9 @@ from extract.wandb.records import (
     run_line,
 )
 
+# Columns in which tables of several runs have what tells these apart, where it is not `run_id`.
+_LABELS = ("run", "run_name", "run.id", "run.name", "runid", "Run ID", "Run", "id", "ID", "name",
+           "Name")  # fmt: skip
 # Told line by line; what more has the same fault is counted.
 TOLD_LINES = 3
 
@@ -67,6 +70,9 @@ class RecordLander:
         # The runs that the input names itself, and the one that was given for rows that name none.
         self.named: dict[str, RunName] = {}
         self.given: RunName | None = None
+        self._labels: dict[str, str] = {}
+        # A column by which rows that name no run are of several.
+        self.told_apart_by: str | None = None
 
     @property
     def without_project(self) -> set[str]:
@@ -112,6 +118,8 @@ class RecordLander:
     def _recognised(self, part: Any) -> RunRecord | HistoryRecord:
         if self._run is not None and isinstance(part, dict):
             return logged_row(self._run.run_id, part, self._run.entity, self._run.project)
+        if self.given is not None and isinstance(part, dict):
+            self._compare_labels(part)
         try:
             return record_of(part, self._unnamed)
         except UnnamedRunError:
@@ -120,9 +128,16 @@ class RecordLander:
                 (self._unnamed,) = self.named.values()
             elif self._name is not None and not self.named:
                 self._unnamed = self.given = self._name()
+                self._compare_labels(part)
             else:
                 raise
             return record_of(part, self._unnamed)
+
+    def _compare_labels(self, part: dict[str, Any]) -> None:
+        for name in _LABELS:
+            value = part.get(name)
+            if isinstance(value, str) and self._labels.setdefault(name, value) != value:
+                self.told_apart_by = self.told_apart_by or name
 
     def _refuse(
         self, problem: InputError, line: int | None = None, run_id: str | None = None

@@ -237,7 +237,7 @@ class Call:
     def _consider(self, listed: ListedRun) -> None:
         """Decide what a listed run needs, and have it fetched."""
         fields = self._pseudonymiser.run(listed.record.fields)
-        digest = hashlib.sha256(dump_json(fields, sort_keys=True)).hexdigest()
+        digest = _listed_sha256(fields)
         known = self._known.get(fields["run_id"])
         need = needs(listed, digest, known, self._options)
         self._counts.listed += 1
@@ -550,6 +550,14 @@ class Call:
             "came before has landed, call again later (--max-failures)"
         )
         raise _StoppedError
+
+
+def _listed_sha256(fields: dict[str, Any]) -> str:
+    """What tells whether a listed run has changed: all but its address, which the client makes."""
+    extra = {key: value for key, value in fields.get("extra", {}).items() if key != "url"}
+    said = {key: value for key, value in fields.items() if key != "extra"}
+    said |= {"extra": extra} if extra else {}
+    return hashlib.sha256(dump_json(said, sort_keys=True)).hexdigest()
 
 
 def _squeezed(name: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
+from urllib.parse import unquote
 
 from extract.errors import FileError, UsageError
 from extract.wandb.records import RunName
@@ -30,7 +31,11 @@ _SAYS_NOTHING = re.compile(
     re.IGNORECASE,
 )
 # What W&B makes up for a run that was given no id.
-_MADE_UP = re.compile(r"(?=.*\d)[a-z0-9]{8}")
+_MADE_UP = re.compile(r"(?=.*\d)(?=.*[a-z])[a-z0-9]{8}")
+# What Arrow, Spark and others make up for a part of a table.
+_PART = re.compile(r"(?i).*[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}.*")
+# A folder of a table that was parted by a column.
+_PARTED_BY = re.compile(r"(?i)(run_id|entity|project)=(.+)")
 
 
 class UndecidedRunError(FileError):
@@ -108,11 +113,18 @@ def _name(run: RunPath) -> RunName:
 def of_file(
     path: Path, *, entity: str | None, project: str | None, known: Callable[[], Collection[RunPath]]
 ) -> RunName:
-    """The run after which a file is named. Raises ``UndecidedRunError`` when it is after none."""
+    """The run after which a file is named, or the folder that it is in.
+
+    Raises ``UndecidedRunError`` when they are named after none.
+    """
     stem = _ENDINGS.sub("", path.name)
     short = _BEHIND.sub("", _BEFORE.sub("", stem))
+    folders = [_PARTED_BY.fullmatch(folder.name) for folder in path.parents]
+    parted_by = {found[1].lower(): unquote(found[2]) for found in reversed(folders) if found}
+    entity = entity or parted_by.get("entity")
+    project = project or parted_by.get("project")
     runs = set(known())
-    for run_id in (stem, short):
+    for run_id in (parted_by.get("run_id"), stem, short, path.parent.name):
         fitting = {
             run for run in runs
             if run[2] == run_id and entity in (None, run[0]) and project in (None, run[1])
@@ -121,12 +133,15 @@ def of_file(
             return _name(*fitting)
         if fitting:
             return RunName(run_id, entity, project)
-    if short == stem and not _SAYS_NOTHING.fullmatch(stem):
+    if "run_id" in parted_by:
+        return RunName(parted_by["run_id"], entity, project)
+    if short == stem and not (_SAYS_NOTHING.fullmatch(stem) or _PART.fullmatch(stem)):
         return RunName(stem, entity, project)
     if _MADE_UP.fullmatch(short):
         return RunName(short, entity, project)
     raise UndecidedRunError(
         "no_run_id",
         "is history that does not say of which run, and its name does not either; name the run "
-        "with --run ENTITY/PROJECT/ID, or give the file the run's id as its name",
+        "with --run ENTITY/PROJECT/ID, give the file the run's id as its name, or write a column "
+        "run_id",
     )

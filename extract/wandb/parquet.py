@@ -12,7 +12,7 @@ import json
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from extract.errors import InputError
 from extract.wandb.records import RUN_PAYLOADS
@@ -24,6 +24,14 @@ BATCH_ROWS = 256
 # The index of a table, as pandas writes it.
 _INDEX = re.compile(r"__index_level_\d+__")
 _IDENTITY = ("run_id", "run_name", "entity", "project", "state", "created_at")
+
+
+class _RangeIndex(NamedTuple):
+    """An index of pandas that counts, which has no column."""
+
+    name: str
+    start: int
+    step: int
 
 
 def component_of(path: Path) -> str | None:
@@ -64,6 +72,7 @@ def _rows(con: duckdb.DuckDBPyConnection, path: Path) -> Iterator[tuple[int, dic
     query = "select to_json(export) from read_parquet(?, hive_partitioning = false) as export"
     cursor = con.execute(query, [str(path)])
     names = _renamed(con, path)
+    index = _range_index(con, path)
     number = 0
     while batch := cursor.fetchmany(BATCH_ROWS):
         for (text,) in batch:
@@ -71,7 +80,21 @@ def _rows(con: duckdb.DuckDBPyConnection, path: Path) -> Iterator[tuple[int, dic
             row = json.loads(text)
             if names:
                 row = dict(zip(names, row.values(), strict=True))
+            if index:
+                row[index.name] = index.start + (number - 1) * index.step
             yield number, {key: item for key, item in row.items() if not _INDEX.fullmatch(key)}
+
+
+def _range_index(con: duckdb.DuckDBPyConnection, path: Path) -> _RangeIndex | None:
+    """The index that pandas keeps beside the columns: `df.set_index("_step")` of steps 0, 1, 2."""
+    found = con.cursor().execute(
+        "select decode(value) from parquet_kv_metadata(?) where key = 'pandas'", [str(path)]
+    )
+    for (text,) in found.fetchall():
+        for index in json.loads(text).get("index_columns", []):
+            if isinstance(index, dict) and index.get("kind") == "range" and index.get("name"):
+                return _RangeIndex(str(index["name"]), index["start"], index["step"])
+    return None
 
 
 def _renamed(con: duckdb.DuckDBPyConnection, path: Path) -> list[str] | None:

@@ -138,6 +138,9 @@ def parts(document: Any) -> Iterator[Any]:
     and the others land: the elements of an array, the rows in a run's list.
     """
     for item in document if isinstance(document, list) else [document]:
+        if isinstance(item, list) and any(isinstance(one, dict | list) for one in item):
+            yield from parts(item)  # a list for each run
+            continue
         if (
             not isinstance(item, dict)
             or not isinstance(item.get("history"), list)
@@ -160,12 +163,16 @@ def record_of(document: Any, of: RunName | None = None) -> RunRecord | HistoryRe
     What a document is, is told by what only such a one has. Raises ``InputError`` when it is of no
     known shape, ``FileError`` when the table that it holds is written in another way.
     """
+    if isinstance(document, list):
+        raise by_columns()  # cells without the names of their columns
     if not isinstance(document, dict):
         raise _unknown(f"it is a bare {type(document).__name__}")
     first = next(iter(document.values()), None)
     if isinstance(first, dict | list) and _is_table(document):
         raise by_columns()
     if _is_logged(document):
+        if isinstance(document.get("_step", document.get("_timestamp")), dict | list):
+            raise by_columns()  # the columns of one run, beside its id
         return _history(document, of)
     if _is_graphql(document):
         raise FileError(

@@ -5,6 +5,12 @@ with
 manifests as (
 
     select * from {{ source('landing', 'manifests') }}
+    -- A W&B export that landed again, because an earlier version had read less of it, takes the
+    -- place of what it gave.
+    qualify
+        source != 'wandb'
+        or input_sha256 is null
+        or row_number() over (partition by source, input_sha256 order by batch_id desc) = 1
 
 ),
 

@@ -130,7 +130,9 @@ def test_a_zone_below_the_given_folder_is_not_an_export(tmp_path: Path) -> None:
 def test_a_batch_knows_its_input(zone: LandingZone, tmp_path: Path) -> None:
     land(zone, write_jsonl(tmp_path / "export.jsonl", GOOD))
     (manifest,) = zone.manifests()
-    assert manifest.arguments == {"command": "wandb-files", "inputs": ["export.jsonl"]}
+    assert manifest.arguments == {
+        "command": "wandb-files", "inputs": ["export.jsonl"], "reader": wandb_files.READER,
+    }  # fmt: skip
     assert str(tmp_path) not in json.dumps(vars(manifest), default=vars)
 
 

@@ -189,6 +189,7 @@ def test_a_run_lands_with_all_that_a_listing_shows(live: Live) -> None:
         "a name", "crashed", ["4M", "finetune"], "g", "t", "c" * 40, "s",
     )  # fmt: skip
     assert (run["entity"], run["project"], run["run_id"]) == ("ml-moe", "ft-scaling", "r")
+    assert run["extra"]["url"] == f"{live.double.url}/ml-moe/ft-scaling/runs/r"
     assert run["created_at"] == "2025-08-21T10:00:00Z"
     assert run["heartbeat_at"] == "2025-08-21T11:00:00Z"
     assert run["config"]["compute"] == run["summary"]["compute"] == big

@@ -240,6 +240,15 @@ def test_a_deleted_run_gets_one_tombstone_and_may_come_back(story: Story) -> Non
 # -- parts of histories, and the rest later -------------------------------------------------------
 
 
+def test_a_server_under_another_address_has_no_other_runs(live: Live) -> None:
+    """A client of another version, or a proxy, calls the same server in another way."""
+    live.project.add(a_run("r"))
+    live(WANDB_APP_URL="https://wandb.example.org")
+    assert live.runs()["r"]["extra"] == {"url": f"https://wandb.example.org/{PATH}/runs/r"}
+    again = live(WANDB_APP_URL="https://other.example.org")
+    assert again.counts("changed", "unchanged", "runs") == (0, 1, 0)
+
+
 def test_runs_only_and_the_histories_later(live: Live) -> None:
     live.project.add(a_run("a", 5), a_run("b", 5, state="running"), a_run("c", 0))
     called = live("--runs-only")

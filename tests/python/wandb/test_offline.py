@@ -442,11 +442,11 @@ def test_a_log_that_landed_without_its_session_lands_again(
     path_of_manifest.write_text(json.dumps(content))
     status = cli("status", "--raw-dir", zone.root, key=None)
     assert summary_of(status)["to_land_again"] == ["run-r.wandb"]
-    assert "1 offline logs landed before" in status.stderr
+    assert "1 inputs landed with an earlier version" in status.stderr
     assert land(zone, path).runs == 1
     status = cli("status", "--raw-dir", zone.root, key=None)
     assert summary_of(status)["to_land_again"] == []
-    assert "landed before" not in status.stderr
+    assert "earlier version" not in status.stderr
 
 
 # -- the log --------------------------------------------------------------------------------------

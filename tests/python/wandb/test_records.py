@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from extract.errors import InputError
+from extract.errors import FileError, InputError
 from extract.wandb.records import HistoryRecord, RunRecord, parse, parts, record_of
 from tests.python.testing import RUN_ID, a_row, a_run
 
@@ -376,6 +376,42 @@ def test_anything_else_is_refused_and_says_where_to_look(document: Any) -> None:
     problem = refusal(document)
     assert problem.reason == "unknown_shape"
     assert "wandb-files --help" in str(problem)
+
+
+COLUMNS = {"_step": [0, 1], "_timestamp": [1.7e9, 1.7e9], "loss": [2.0, 1.0]}
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        COLUMNS,
+        {"run_id": "r", **COLUMNS},
+        {"run_id": "r", "entity": "e", "project": "p", "state": "finished", **COLUMNS},
+        {name: {"0": values[0], "1": values[1]} for name, values in COLUMNS.items()},
+        {"run_id": "r", "_step": {"0": 0, "1": 1}, "loss": {"0": 2, "1": 1}},
+        {"0": {"_step": 0, "loss": 2}, "1": {"_step": 1, "loss": 1}},
+        {"columns": [*COLUMNS], "index": [0, 1], "data": [[0, 1.7e9, 2], [1, 1.7e9, 1]]},
+        [[0, 1.7e9, 2.0], [1, 1.7e9, 1.0]],
+    ],
+    ids=["lists", "lists of a run", "lists of a project", "columns", "columns of a run", "index",
+         "split", "values"],
+)  # fmt: skip
+def test_a_table_that_is_not_written_row_by_row_is_refused_as_a_whole(document: Any) -> None:
+    """One with a run's id was once a single row, its metrics lists."""
+    with pytest.raises(FileError, match="orient='records'"):
+        list(parse(document))
+
+
+def test_metrics_that_are_lists_are_no_table() -> None:
+    for clocks in ({"_step": 1}, {"_timestamp": 1.7e9}, {"step": 1, "timestamp": 1.7e9}):
+        (row,) = parse({"run_id": "r", **clocks, "grid": [1, 2], "other": [3, 4]})
+        assert row.fields["metrics"] == {"grid": [1, 2], "other": [3, 4]}
+
+
+def test_a_list_of_rows_for_each_run() -> None:
+    """`json.dump([list(run.scan_history()) for run in runs])`, with ids."""
+    lists = [[a_row(step, run_id) for step in range(2)] for run_id in ("a", "b")]
+    assert list(parse(lists)) == [record_of(row) for rows in lists for row in rows]
 
 
 def test_the_keys_of_an_unknown_shape_are_in_the_message() -> None:

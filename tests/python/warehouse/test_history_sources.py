@@ -369,14 +369,10 @@ def test_a_log_that_landed_before_sessions_were_told_apart(landing: Zone) -> Non
     log = [BEGUN, *map(record, FIRST)]
     path = write_log(landing.path("run-r.wandb"), log)
     landing.land(path)
-    (manifest,) = landing.zone.manifests("wandb")
-    path_of_manifest = manifest_path(landing.zone.root, "wandb", manifest.batch_id)
-    content = json.loads(path_of_manifest.read_text())
-    content["arguments"].pop(wandb_files.TELLS_SESSION)
-    path_of_manifest.write_text(json.dumps(content))
-    for entry in manifest.files:
-        if entry.kind != "outcomes":
-            without_session(landing.zone.root / entry.path)
+    as_landed_before(
+        landing.zone, wandb_files.TELLS_SESSION,
+        lambda row: {key: row[key] for key in row if key != "session"},
+    )  # fmt: skip
     landing.log([RESUMED, *map(record, SECOND)])
     with landing.marts() as con:
         assert shown(con) == expected(["export"])
@@ -392,11 +388,42 @@ def test_a_log_that_landed_before_sessions_were_told_apart(landing: Zone) -> Non
         ).fetchall() == [(2, len(ROWS), 2)]
 
 
-def without_session(path: Path) -> None:
-    """A landed file as it was before."""
-    rows = [json.loads(line) for line in decompressed(path).splitlines()]
-    lines = [dump_json({key: row[key] for key in row if key != "session"}) for row in rows]
-    path.write_bytes(zstandard.compress(b"\n".join(lines) + b"\n"))
+def test_an_export_that_an_earlier_version_read_otherwise(landing: Zone) -> None:
+    """A logged `step` was taken for W&B's, which was gone then. It builds, `status` names it, and
+    landed again it takes the place of what it gave.
+    """
+    rows = [a_row(n, n, train_loss=n) | {"step": 10 * n} for n in range(4)]
+    landing.file([a_run()])
+    path = write_jsonl(landing.path("history.jsonl"), exported(rows))
+    landing.land(path)
+    assert wandb_files.to_land_again(landing.zone) == []
+
+    def misread(row: Row) -> Row:
+        if "step" not in row:
+            return row
+        return {key: row[key] for key in row if key != "metrics"} | row["metrics"]
+
+    as_landed_before(landing.zone, "reader", misread)
+    assert [row["_step"] for row in landing.history()] == [0, 10, 20, 30]
+    assert wandb_files.to_land_again(landing.zone) == ["export.jsonl", "history.jsonl"]
+    landing.land(path)
+    assert landing.history() == rows
+    assert wandb_files.to_land_again(landing.zone) == ["export.jsonl"]
+
+
+def as_landed_before(zone: LandingZone, mark: str, change: Callable[[Row], Row]) -> None:
+    """What has landed as an earlier version landed it: without the mark, each record changed."""
+    for manifest in list(zone.manifests("wandb")):
+        path = manifest_path(zone.root, "wandb", manifest.batch_id)
+        content = json.loads(path.read_text())
+        content["arguments"].pop(mark)
+        path.write_text(json.dumps(content))
+        for entry in manifest.files:
+            if entry.kind != "outcomes":
+                file = zone.root / entry.path
+                records = [json.loads(line) for line in decompressed(file).splitlines()]
+                lines = [dump_json(change(one)) for one in records]
+                file.write_bytes(zstandard.compress(b"\n".join(lines) + b"\n"))
 
 
 # -- the real client ------------------------------------------------------------------------------
