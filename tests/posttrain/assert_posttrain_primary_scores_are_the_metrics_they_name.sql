@@ -24,5 +24,8 @@ select
 from evaluations
 inner join evals
     on evaluations.evaluation_id = evals.evaluation_id
-    and evaluations.primary_metric = evals.metric
-where not evaluations.is_suite and abs(evals.value - evaluations.primary_score) > 1e-12
+    and evaluations.primary_metric = evals.metric_name
+where
+    not evaluations.is_suite
+    and evals.value <> evaluations.primary_score
+    and abs(evals.value - evaluations.primary_score) > 1e-12
