@@ -23,8 +23,8 @@ $(VENV)/.installed: requirements.lock pyproject.toml
 		--no-build-isolation --editable .
 	@touch $@
 
-build: $(VENV)/.installed ## build the marts from what has landed, or from the demo
-	@$(BIN)/python scripts/build.py
+build: $(VENV)/.installed ## build the marts from what has landed, or from the demo; STRICT=1 fails on odd data
+	@$(BIN)/python scripts/build.py $(if $(STRICT),--strict)
 
 test: lint check-python check-demo ## everything that CI checks
 

@@ -18,3 +18,7 @@ class InputError(ExtractError):
         super().__init__(message)
         self.reason = reason
         self.line = line
+
+
+class FileError(InputError):
+    """An input of which nothing can land: it is refused once, whatever else is in it."""

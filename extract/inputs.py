@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import bz2
+import lzma
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Protocol
 
 import zstandard
 
@@ -22,6 +24,8 @@ COMPRESSED_CHUNK_BYTES = 4 * 1024
 
 GZIP_MAGIC = b"\x1f\x8b"
 ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
+XZ_MAGIC = b"\xfd7zXZ\x00"
+BZIP2_MAGIC = b"BZh"
 PARQUET_MAGIC = b"PAR1"
 UTF8_BOM = b"\xef\xbb\xbf"
 
@@ -41,15 +45,28 @@ def magic(path: Path) -> bytes:
         return stream.read(4)
 
 
+def head(path: Path, n_bytes: int) -> bytes:
+    """The first bytes of what a file holds, decompressed; fewer when it is cut or broken."""
+    found = b""
+    try:
+        for chunk in chunks(path):
+            found += chunk
+            if len(found) >= n_bytes:
+                break
+    except InputError:
+        pass  # it is told when the file is read
+    return found[:n_bytes]
+
+
 def lines(path: Path) -> Iterator[Line]:
-    """The non-blank lines of a plain, gzip or zstd file.
+    """The non-blank lines of a file, plain or compressed.
 
     Raises ``InputError`` after the last whole line when the compressed stream is cut or broken,
     and when a line is longer than ``MAX_LINE_BYTES``.
     """
     pending: list[bytes] = []
     pending_bytes = number = 0
-    for chunk in _chunks(path):
+    for chunk in chunks(path):
         start = 0
         while (end := chunk.find(b"\n", start)) >= 0:
             pending.append(chunk[start:end])
@@ -74,46 +91,73 @@ def lines(path: Path) -> Iterator[Line]:
         yield Line(number + 1, content, is_last=True)
 
 
-def _chunks(path: Path) -> Iterator[bytes]:
-    start = magic(path)
+class _Decompressor(Protocol):
+    """What the decompressors of all formats have in common."""
+
+    eof: bool
+    unused_data: bytes
+
+    def decompress(self, data: bytes, /) -> bytes: ...
+
+
+def chunks(path: Path) -> Iterator[bytes]:
+    """What a file holds, decompressed, in pieces of bounded size; without a byte order mark.
+
+    Raises ``InputError`` when the compressed stream is cut or broken.
+    """
     with open(path, "rb") as stream:
+        start = stream.read(len(XZ_MAGIC))
+        stream.seek(0)
+        pieces: Iterator[bytes]
         if start.startswith(GZIP_MAGIC):
-            chunks = _decompressed(stream, "gzip", _new_gzip, zlib.error)
-        elif start == ZSTD_MAGIC:
-            chunks = _decompressed(stream, "zstd", _new_zstd, zstandard.ZstdError)
+            pieces = _decompressed(stream, "gzip", _new_gzip, (zlib.error,))
+        elif start.startswith(ZSTD_MAGIC):
+            pieces = _decompressed(stream, "zstd", _new_zstd, (zstandard.ZstdError,))
+        elif start.startswith(XZ_MAGIC):
+            pieces = _decompressed(stream, "xz", lzma.LZMADecompressor, (lzma.LZMAError,))
+        elif start.startswith(BZIP2_MAGIC):
+            pieces = _decompressed(stream, "bzip2", bz2.BZ2Decompressor, (OSError, ValueError))
         else:
-            chunks = iter(lambda: stream.read(CHUNK_BYTES), b"")
+            pieces = iter(lambda: stream.read(CHUNK_BYTES), b"")
         first = True
-        for chunk in chunks:
+        for chunk in pieces:
             if first and chunk:
                 chunk = chunk.removeprefix(UTF8_BOM)
                 first = False
             yield chunk
 
 
-def _new_gzip() -> zlib._Decompress:
+def _new_gzip() -> _Decompressor:
     return zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
 
 
-def _new_zstd() -> zstandard.ZstdDecompressionObj:
+def _new_zstd() -> _Decompressor:
     return zstandard.ZstdDecompressor().decompressobj()
 
 
 def _decompressed(
     stream: BinaryIO,
     name: str,
-    new: Callable[[], zlib._Decompress | zstandard.ZstdDecompressionObj],
-    error: type[Exception],
+    new: Callable[[], _Decompressor],
+    errors: tuple[type[Exception], ...],
 ) -> Iterator[bytes]:
     """The content of one or several concatenated compressed members."""
     member = new()
     started = False
     while data := stream.read(COMPRESSED_CHUNK_BYTES):
         while data:
+            if not (started or data.strip(b"\0")):
+                break  # padding behind the last member, as tar and xz write it
             started = True
             try:
-                yield member.decompress(data)
-            except error as problem:
+                # bzip2 and xz expand up to ten-thousandfold: they are asked for pieces.
+                if isinstance(member, bz2.BZ2Decompressor | lzma.LZMADecompressor):
+                    yield member.decompress(data, CHUNK_BYTES)
+                    while not (member.needs_input or member.eof):
+                        yield member.decompress(b"", CHUNK_BYTES)
+                else:
+                    yield member.decompress(data)
+            except errors as problem:
                 raise InputError(
                     "broken_compression",
                     f"is not valid {name} ({problem}); what came before has landed, export or "

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import os
+import sys
 from typing import Any, TextIO
 
-from extract.landing.zone import DOWNLOADS, LandingZone
+from extract.commands import DEFAULT_RAW_DIR, RawDir, exit_codes
+from extract.landing.layout import DOWNLOADS
+from extract.landing.zone import LandingZone
+from extract.wandb.files import to_land_again
+
+NAMES_SHOWN = 10
 
 
 def summarise(zone: LandingZone) -> list[dict[str, Any]]:
@@ -57,6 +65,28 @@ def print_table(zone: LandingZone, summary: list[dict[str, Any]], stream: TextIO
             "its _manifests folder?",
             file=stream,
         )
+    if names := to_land_again(zone):
+        print(
+            f"{len(names)} offline logs landed before the processes of a run were told apart: "
+            f"{', '.join(names[:NAMES_SHOWN])}{', ...' if len(names) > NAMES_SHOWN else ''}; land "
+            "them again (wandb-files) for the session of each row",
+            file=stream,
+        )
     errors = {entry["source"]: entry["refused"] for entry in summary if entry["refused"]}
     for source, count in errors.items():
         print(f"{source}: {count} items refused; see staging.stg_{source}__outcomes", file=stream)
+
+
+def status(raw_dir: RawDir = DEFAULT_RAW_DIR) -> None:
+    """Show what has landed: source, batches, files, rows, bytes, newest, errors.
+
+    Example:
+
+        python -m extract status
+    """
+    with exit_codes():
+        zone = LandingZone(raw_dir)
+        summary = summarise(zone)
+        print_table(zone, summary, sys.stderr)
+        record = {"command": "status", "raw_dir": os.fspath(raw_dir), "sources": summary}
+        print(json.dumps(record | {"to_land_again": to_land_again(zone)}))

@@ -23,11 +23,34 @@ SUMMARY = """
     order by tables.table_name
 """
 
+ISSUES = """
+    with counted as (
+        select kind, severity, count(*) as n, min(mend_in) as mend_in
+        from marts.data_issues
+        group by all
+    )
+    from counted
+    select kind, severity, n, mend_in
+    order by
+        list_position(['error', 'wrong_upstream', 'warning', 'note'], severity), n desc, kind
+"""
+GAPS = """
+    select item, n_with, n_runs, what_to_do
+    from marts.run_coverage
+    where n_without > 0
+    order by share, item
+    limit 5
+"""
+
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--demo", action="store_true", help="build the demo, whatever has landed")
-    parser.add_argument("--strict", action="store_true", help="warnings are errors; show all tests")
+    parser.add_argument(
+        "--strict",
+        action="store_true",
+        help="also fail on data_issues that nobody has reviewed; warnings are errors",
+    )
     parser.add_argument("--database", type=Path, help="another warehouse file for the demo")
     arguments = parser.parse_args()
 
@@ -53,9 +76,15 @@ def main() -> int:
         print(f"Building from what has landed in {target.raw_dir}.")
     if arguments.strict:
         every_warning = '{"error": "all"}'
+        strictly = ("--vars", '{"strict": true}')
         code = target.dbt(
-            "--quiet", "parse", "--no-partial-parse", "--warn-error-options", every_warning
-        ) or target.dbt("--warn-error", "build")
+            "--quiet",
+            "parse",
+            "--no-partial-parse",
+            "--warn-error-options",
+            every_warning,
+            *strictly,
+        ) or target.dbt("--warn-error", "build", *strictly)
     else:
         code = target.dbt("--quiet", "build")
     print_summary(target)
@@ -76,6 +105,7 @@ def print_summary(target: Warehouse) -> None:
         for name, n_columns in marts:
             rows = con.execute(f'select count(*) from marts."{name}"').fetchall()[0][0]
             print(f"{name:24}{rows:>12,}{n_columns:>9}")
+        print_quality(con)
     kind = "demo" if target.is_demo else "your"
     print(f"\nThe {kind} warehouse is {target.database}. Query it, for example with:")
     print(
@@ -83,6 +113,18 @@ def print_summary(target: Warehouse) -> None:
         "read_only=True).sql('from marts.runs').show()\""
     )
     print("`make docs` builds the documentation of every table and column.")
+
+
+def print_quality(con: duckdb.DuckDBPyConnection) -> None:
+    """What is odd in the landed data, and what runs lack; each with what to do."""
+    if found := con.execute(ISSUES).fetchall():
+        print("\nOdd in the data (marts.data_issues has each of them):")
+        for kind, severity, n, mend_in in found:
+            print(f"{n:>9,}  {kind:32}{severity:16}{mend_in}")
+    if found := con.execute(GAPS).fetchall():
+        print("\nThe largest gaps (marts.run_coverage):")
+        for item, n_with, n_runs, what_to_do in found:
+            print(f"{n_with:>9,} of {n_runs:,} runs have {item:16}{what_to_do}")
 
 
 if __name__ == "__main__":

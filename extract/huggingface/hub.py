@@ -32,7 +32,8 @@ from urllib.parse import quote, urlsplit
 
 from extract import __version__
 from extract.errors import InputError, UsageError
-from extract.landing.zone import DOWNLOADS, file_sha256
+from extract.landing.encoding import file_sha256
+from extract.landing.layout import DOWNLOADS
 
 COMMIT = re.compile(r"[0-9a-f]{40}")
 SHA256 = re.compile(r"[0-9a-f]{64}")

@@ -21,7 +21,10 @@ from extract.huggingface import pretrain_tables as tables
 from extract.huggingface.hub import HubFile
 from extract.huggingface.pretrain_tables import Table
 from extract.inputs import PARQUET_MAGIC, magic
-from extract.landing.zone import Batch, LandedFile, LandingZone, Outcome, file_sha256, utc_now
+from extract.landing.batch import Batch
+from extract.landing.encoding import file_sha256
+from extract.landing.manifest import LandedFile, Outcome, utc_now
+from extract.landing.zone import LandingZone
 from extract.summary import CallSummary
 
 SOURCE = "huggingface"

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from extract import __version__
-from extract.instances.archive import Checkpoint
 from extract.instances.request import all_tasks
-from extract.landing.zone import LandingZone, Manifest
+from extract.landing.manifest import Manifest
+from extract.landing.zone import LandingZone
+from extract.olmes.checkpoint import Checkpoint
 
 SOURCE = "instances"
 

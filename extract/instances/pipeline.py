@@ -27,18 +27,18 @@ from extract.huggingface import hub
 from extract.huggingface.hub import HubFile
 from extract.instances.archive import (
     ArchiveError,
-    Checkpoint,
     Found,
     Refused,
-    Unpacked,
     in_folder,
     in_tarball,
-    unexpected,
     unpack,
 )
 from extract.instances.landed import SOURCE, Contents, Landed
 from extract.instances.request import Request, all_tasks
-from extract.landing.zone import Batch, LandingZone, Outcome
+from extract.landing.batch import Batch
+from extract.landing.manifest import Outcome
+from extract.landing.zone import LandingZone
+from extract.olmes.checkpoint import Checkpoint, Unpacked, unexpected
 from extract.olmes.convert import Converted, Converter
 from extract.summary import CallSummary
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from extract.errors import UsageError
-from extract.instances.archive import Checkpoint
+from extract.olmes.checkpoint import Checkpoint
 
 ALL = "all"
 # Names of a suite that --task takes for all of its tasks.

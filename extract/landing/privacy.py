@@ -17,6 +17,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
+from urllib.parse import unquote
 
 from extract.errors import UsageError
 
@@ -65,7 +66,8 @@ _WHOLE_PATH = re.compile(
 _PATH_IN_TEXT = re.compile(
     r"""(?x)
     (?<=')(?:ROOT)[^'\n]*(?=') | (?<=")(?:ROOT)[^"\n]*(?=")     # quoted: up to the other quote
-    | (?: (?<![\w./\\~-])(?:file:/+|~[\w.-]*/|(?:\.\.?/)*\.\./|/|[A-Za-z]:\\|\\\\(?=[\w.$-]+\\))
+    | (?: (?<![\w./\\~-])(?<!artifact:)
+          (?:file:/+|~[\w.-]*/|(?:\.\.?/)*\.\./|/|[A-Za-z]:\\|\\\\(?=[\w.$-]+\\))
         | (?:(?<=^-[A-Za-z])|(?<=\s-[A-Za-z]))/                 # -I/usr/include
       ) [^\s'"`,;|<>()\[\]{}]*
     """.replace("ROOT", _ROOT)
@@ -87,6 +89,10 @@ _PSEUDONYM = re.compile(rf"{PREFIX}[0-9a-f]{{{DIGEST_CHARACTERS}}}")
 _NAMES_A_PATH = re.compile(
     r"(?:.*_)?dir|.*_(?:path|file|folder)|root|executable|program|codePath|codePathLocal"
 )
+# W&B's own references: to a file in an artifact, and to a version of an artifact by its name. They
+# say which data and which checkpoint, and no folder of anybody.
+_ARTIFACT_REFERENCE = re.compile(r"wandb-(?:client-)?artifact://[^\s'\"]+")
+_ARTIFACT_NAME = re.compile(r"(?:[\w.-]+/){0,2}[\w.-]+:(?:v\d+|latest|best)")
 # A model or data set of the suite on the hub, which is public.
 _HUB_ID = re.compile(r"allenai/[\w.+-]+")
 _FLAG = re.compile(r"--?(?P<name>[A-Za-z][\w.-]*)(?P<assignment>=)?(?P<value>.*)", re.DOTALL)
@@ -125,6 +131,8 @@ FOLDERS = frozenset(
         "_eval_results",
     }
 )  # fmt: skip
+# Where a run is to be seen; a server of one's own may stand below a folder.
+_ADDRESS = re.compile(r"https?://[\w.-]+(?::\d+)?(?:/wandb)?/(?P<path>[^?#]+)")
 _TAG = re.compile(r"(</[\w|:.-]*+(?!/)>?)")
 _FLAG_IN_TEXT = re.compile(
     r"(?P<before>(?<!\S)--?(?P<name>[A-Za-z][\w.-]*)(?:=|[ \t]+(?!-))['\"]?)(?P<value>[^\s'\"]+)"
@@ -228,7 +236,7 @@ class Pseudonymiser:
         """A run record without personal data. Identity fields of the run itself stay."""
         if self._key is None:
             return record
-        identity = {str(record.get(key)) for key in IDENTITY_KEYS}
+        identity = {str(record.get(key)) for key in IDENTITY_KEYS} | _own_addresses(record)
         clear = [value for value in _personal_values(record) if value not in identity]
         # Longest first: an e-mail address before the user name that it contains.
         clear = sorted(set(clear), key=len, reverse=True)
@@ -361,7 +369,11 @@ class Pseudonymiser:
 
     def _path_value(self, value: str, known: _Known) -> str:
         """The value of a key that names a path; relative ones are hashed like absolute ones."""
+        if _ARTIFACT_REFERENCE.fullmatch(value):
+            return value
         clean = self.text(value, known.clear, known.run)
+        if _ARTIFACT_NAME.fullmatch(value):
+            return clean
         is_relative = re.search(r"[/\\]", value) and not _WHOLE_PATH.fullmatch(value)
         if not is_relative or _HUB_ID.fullmatch(value):
             return clean
@@ -382,6 +394,16 @@ class Pseudonymiser:
             else:
                 clean.append(self._walk(token, "args" if flag else key, known))
         return clean
+
+
+def _own_addresses(record: dict[str, Any]) -> set[str]:
+    """The run's address at its server: made of what identifies it, and readable for that reason."""
+    names = [str(record.get(key)) for key in ("entity", "project", "run_id")]
+    own = "/".join([*names[:2], "runs", names[2]])
+    holders = [record, record.get("extra")]
+    urls = [holder.get("url") for holder in holders if isinstance(holder, dict)]
+    found = [_ADDRESS.fullmatch(url) for url in urls if isinstance(url, str)]
+    return {one[0] for one in found if one and unquote(one["path"]) == own}
 
 
 def evaluation_names(

@@ -17,8 +17,11 @@ from pathlib import Path
 from typing import Any
 
 from extract.errors import ExtractError, InputError
+from extract.landing.batch import Batch
+from extract.landing.encoding import dump_json, file_sha256
+from extract.landing.manifest import Manifest, Outcome
 from extract.landing.privacy import Pseudonymiser, evaluation_names, home_names
-from extract.landing.zone import Batch, LandingZone, Manifest, Outcome, dump_json, file_sha256
+from extract.landing.zone import LandingZone, landed_batches
 from extract.olmes.convert import members
 from extract.posttrain.files import (
     DUMP,
@@ -33,7 +36,6 @@ from extract.posttrain.files import find as find_directories
 from extract.posttrain.files import records as records_of
 from extract.posttrain.predictions import Converter
 from extract.summary import CallSummary
-from extract.wandb.files import landed_batches
 
 SOURCE = "posttrain"
 # The keys of a record, each a column; all others go into `extra`.
@@ -84,7 +86,7 @@ def land(
     """Land every results directory below the folders that has not landed as it is now."""
     summary = Summary()
     with zone.locked(SOURCE):
-        manifests = landed_batches(zone, pseudonymiser, SOURCE)
+        manifests = landed_batches(zone, SOURCE, pseudonymiser)
         landed = {one.input_sha256: one for one in manifests if one.input_sha256}
         predictions = {
             sha256

@@ -16,7 +16,9 @@ from extract.simulator import instances as simulated_instances
 from extract.simulator import posttrain as simulated_posttrain
 from extract.simulator.pretrain import write
 from extract.simulator.wandb import SimulatedRun, simulate_runs
-from extract.wandb.files import SOURCE, ExportInput, RecordLander, landed_inputs
+from extract.wandb.files import SOURCE, landed_inputs
+from extract.wandb.found import ExportInput
+from extract.wandb.lander import RecordLander
 
 # Simulated people need pseudonyms that are the same on every machine, not secret ones.
 DEMO_KEY = "the demo simulates people too"

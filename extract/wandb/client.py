@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from extract.errors import ExtractError, UsageError
-from extract.landing.zone import utc_now
+from extract.landing.manifest import utc_now
 from extract.wandb.records import RunRecord, record_of
 
 Result = TypeVar("Result")
@@ -40,7 +40,13 @@ IDS_PER_QUERY = 100
 VALUES_PER_PAGE = 50_000
 # A gap in the steps is crossed in so many windows at most.
 MAX_WINDOWS = 100
-NO_LAST_STEP = 2**62
+# An Int of GraphQL has 32 bits; a window of more steps is refused by W&B as a whole.
+MAX_PAGE_STEPS = 2**31 - 1
+# So many windows are asked for at the very most: steps that are nanoseconds would take millions.
+MOST_WINDOWS = 20_000
+# A window that W&B refuses is asked for again in parts of it, twice; what is refused then stays so.
+SHRINK_BY, SHRINKS = 20, 2
+SMALLEST_PAGE_STEPS = 100
 # A listing that is shorter than the server's own count is asked for again so many times.
 LISTINGS = 3
 
@@ -57,22 +63,28 @@ _FOLDERS = ("WANDB_DIR", "WANDB_CACHE_DIR", "WANDB_DATA_DIR")
 # Retry-After says, else 1, 2, 4, ... seconds: about a minute in all. It knows whole seconds only.
 RETRIES = {"retry_max": 6, "retry_wait_min_seconds": 1, "retry_wait_max_seconds": 30}
 GAVE_UP = "giving up after"
+_INTERNAL_CONFIG = ("_wandb", "wandb_version")
 # It does not repeat a request whose answer was cut: that is left to us.
 ATTEMPTS = 3
 RETRY_WAIT_S = 1.0
 EXIT_WAIT_S = 5.0
 _STATUS = re.compile(r"returned error (\d{3})\b")
 _ADDRESS = re.compile(r"https?://(?:[^/\s\"@]*@)?([^/\s\"]+)[^\s\"]*")
+# What W&B says of a page that is too large, in some words or other; not that it is down.
+_REFUSED_PAGE = frozenset({0, 400, 413, 422, 500, 504})
 _REASONS = {401: "unauthorised", 403: "forbidden", 404: "not_found", 429: "rate_limited"}
 
 
 class RequestError(ExtractError):
     """W&B did not answer what it was asked; ``reason`` is a short code for outcomes."""
 
-    def __init__(self, reason: str, message: str, *, is_final: bool = True) -> None:
+    def __init__(
+        self, reason: str, message: str, *, is_final: bool = True, status: int | None = None
+    ) -> None:
         super().__init__(message)
         self.reason = reason
         self.is_final = is_final  # asking again at once does not help
+        self.status = status  # of HTTP; 0 for an answer that holds errors, None for none
 
 
 @dataclass(frozen=True)
@@ -117,6 +129,19 @@ class ListedRun:
     last_step: int | None
     n_history_keys: int
     handle: Any
+
+
+@dataclass(frozen=True)
+class UnreadableRun:
+    """A run that W&B lists and its client cannot make sense of, as one whose user is null."""
+
+    run_id: str
+    problem: RequestError
+
+    @property
+    def id(self) -> str:
+        """What the client calls it of a run that it can read."""
+        return self.run_id
 
 
 class Client:
@@ -172,7 +197,9 @@ class Client:
         what = type(problem).__name__
         return f"the W&B client cannot start ({what}): check WANDB_BASE_URL and WANDB_API_KEY"
 
-    def runs(self, entity: str, project: str, selection: Selection) -> Iterator[ListedRun]:
+    def runs(
+        self, entity: str, project: str, selection: Selection
+    ) -> Iterator[ListedRun | UnreadableRun]:
         """Every selected run once, oldest first.
 
         Raises ``RequestError`` when the project cannot be listed, also after its first pages.
@@ -188,7 +215,7 @@ class Client:
                 runs.objects[runs.index] = None  # or the list would keep all of them
                 if run.id not in seen:
                     seen.add(run.id)
-                    yield _listed(run)
+                    yield self._understood(run)
             # Runs that come and go between two pages move the others across the border.
             if len(seen) >= max(most, len(runs)):
                 return
@@ -200,14 +227,25 @@ class Client:
             )
 
     def _listing(self, entity: str, project: str, selection: Selection) -> Any:
-        with _translated(f"listing {entity}/{project}"):
-            return self._api.runs(
-                f"{entity}/{project}",
-                filters=selection.filters(),
-                order="+created_at",
-                per_page=RUNS_PER_PAGE,
-                lazy=False,
-            )
+        return self._runs(entity, project, selection, per_page=RUNS_PER_PAGE, lazy=False)
+
+    def _runs(
+        self, entity: str, project: str, selection: Selection, *, per_page: int, lazy: bool
+    ) -> Any:
+        """The client's own listing, which does not end at a run that it cannot read."""
+        return _tolerant_runs()(
+            self._api._service_api, entity, project, filters=selection.filters(),
+            order="+created_at", per_page=per_page, lazy=lazy,
+        )  # fmt: skip
+
+    def _understood(self, run: Any) -> ListedRun | UnreadableRun:
+        if isinstance(run, UnreadableRun):
+            return run
+        try:
+            with _translated(f"reading run {run.id}"):
+                return _listed(run)
+        except RequestError as problem:
+            return UnreadableRun(run.id, problem)
 
     def _next(self, runs: Any) -> Any:
         """The next listed run, or None."""
@@ -224,12 +262,10 @@ class Client:
         """Those of the given runs that W&B still has."""
         found: set[str] = set()
         for ids in chunks(sorted(run_ids), IDS_PER_QUERY):
-            filters = Selection(run_ids=ids).filters()
 
-            def listed(filters: dict[str, Any] = filters) -> set[str]:
-                self._api.flush()
+            def listed(selection: Selection = Selection(run_ids=ids)) -> set[str]:
                 with _translated(f"looking for runs of {entity}/{project}"):
-                    runs = self._api.runs(f"{entity}/{project}", filters, per_page=IDS_PER_QUERY)
+                    runs = self._runs(entity, project, selection, per_page=IDS_PER_QUERY, lazy=True)
                     return {run.id for run in runs}
 
             found |= repeated(listed)
@@ -259,25 +295,37 @@ class Client:
         """
         doing = f"reading the history of {listed.record.fields['run_id']}"
         with _translated(doing):
-            # One page also reaches beyond what the listing told, which may be late.
-            last_step = NO_LAST_STEP if one_page else listed.last_step
+            last_step = listed.last_step
             if last_step is None:
                 last_step = listed.handle.lastHistoryStep
-            stop = last_step + 1 if max_step is None else min(max_step, last_step + 1)
-            rows_per_page = max(100, VALUES_PER_PAGE // (listed.n_history_keys + 3))
-            span = max(1, stop - min_step)
-            rows_expected = max(1, listed.history_line_count or span)
-            window = max(rows_per_page, span * rows_per_page // rows_expected, span // MAX_WINDOWS)
-            yield from _raw_scan()(
+        rows_per_page = max(100, VALUES_PER_PAGE // (listed.n_history_keys + 3))
+        # The client asks for as many rows as a page has steps, and steps may have several rows. One
+        # page also reaches beyond what was told of the last step: that may be late.
+        reach = MAX_PAGE_STEPS if one_page else rows_per_page
+        stop = max(last_step + 1, min_step + reach)
+        stop = stop if max_step is None else min(max_step, stop)
+        span = max(1, stop - min_step)
+        rows_expected = max(1, listed.history_line_count or span)
+        window = max(rows_per_page, span * rows_per_page // rows_expected, span // MAX_WINDOWS)
+        window = min(span if one_page else window, MAX_PAGE_STEPS)
+        if span // window > MOST_WINDOWS:
+            raise RequestError(
+                "too_many_steps",
+                f"{doing}: its steps go up to {last_step:,}, and W&B gives {MAX_PAGE_STEPS:,} of "
+                "them a page at most; say where they begin with --min-step",
+            )
+        with _translated(doing):
+            scan = _raw_scan()(
                 listed.handle,
                 service_api=self._api._service_api,
-                page_size=span if one_page else window,
+                page_size=window,
                 min_step=min_step,
                 max_step=stop,
                 # The client finds its cache by the run's name alone, also when the run has grown
                 # since, or when the file is what is left of a failed download.
                 use_cache=False,
             )
+        yield from _in_smaller_pages(scan, doing)
 
     def metadata(self, listed: ListedRun) -> dict[str, Any] | None:
         """The run's wandb-metadata.json; None if it has none."""
@@ -291,6 +339,62 @@ class Client:
                 content = json.loads((Path(folder) / METADATA_FILE).read_bytes())
                 return content if isinstance(content, dict) else None
         return None
+
+
+def _in_smaller_pages(scan: Any, doing: str) -> Iterator[Any]:
+    """The rows of a scan; a page that W&B refuses is asked for again in smaller ones."""
+    shrinks = 0
+    while True:
+        try:
+            with _translated(doing):
+                # Not `for row in scan`, which would begin the scan anew.
+                while (row := next(scan, None)) is not None:
+                    yield row
+                return
+        except RequestError as problem:
+            is_refused = problem.status in _REFUSED_PAGE
+            if shrinks == SHRINKS or not is_refused or scan.page_size <= SMALLEST_PAGE_STEPS:
+                raise
+            shrinks += 1
+            scan.page_size = max(SMALLEST_PAGE_STEPS, scan.page_size // SHRINK_BY)
+
+
+@lru_cache
+def _tolerant_runs() -> Any:
+    """The client's listing of runs, page by page, each run of a page on its own.
+
+    Where the client cannot read one run (wandb 0.31.0: `user` is null once an account has been
+    deleted), it gives up the page, and the pages after it. Beside each run stays the config as it
+    came: what the client makes of it has lost keys of values that have a key `value`.
+    """
+    from wandb.apis.public import Runs
+
+    class TolerantRuns(Runs):
+        def convert_objects(self) -> list[Any]:
+            page = self.last_response
+            edges = (((page or {}).get("project") or {}).get("runs") or {}).get("edges")
+            if not edges:
+                return super().convert_objects()
+            found: list[Any] = []
+            for edge in edges:
+                self.last_response = {"project": {"runs": {"edges": [edge]}}}
+                try:
+                    (run,) = super().convert_objects()
+                    run.config_as_sent = edge["node"].get("config")
+                    found.append(run)
+                except Exception as problem:
+                    found.append(_unreadable(edge, problem))
+                finally:
+                    self.last_response = page
+            return found
+
+    return TolerantRuns
+
+
+def _unreadable(edge: dict[str, Any], problem: Exception) -> UnreadableRun:
+    run_id = str(edge["node"]["name"])
+    what = f"the W&B client cannot read it ({type(problem).__name__}: {_told(problem)})"
+    return UnreadableRun(run_id, RequestError("unreadable_run", what))
 
 
 @lru_cache
@@ -330,8 +434,7 @@ def _listed(run: Any) -> ListedRun:
         "commit": run.commit,
         "user": user,
         "history_line_count": run.historyLineCount,
-        # The client has unwrapped it already; once more would unwrap {"value": 1} of a user.
-        "config": {key: {"value": value} for key, value in run.config.items()},
+        "config": _config(run.config_as_sent),
         "summary": run.summary_metrics,
         "system_metrics": run.system_metrics,
         "system_attrs": {"id": run.storage_id, "readOnly": run.read_only, "historyKeys": keys},
@@ -347,6 +450,19 @@ def _listed(run: Any) -> ListedRun:
         n_history_keys=len(keys.get("keys") or ()),
         handle=run,
     )
+
+
+def _config(sent: Any) -> dict[str, Any]:
+    """A config as W&B sent it, each value wrapped once: {"key": {"value": ...}}.
+
+    The client unwraps it twice: of {"opt": {"value": 1, "kind": "adam"}} the 1 is left.
+    """
+    config = (json.loads(sent, strict=False) if isinstance(sent, str) else sent) or {}
+    return {
+        key: {"value": item["value"] if isinstance(item, dict) and "value" in item else item}
+        for key, item in config.items()
+        if key not in _INTERNAL_CONFIG
+    }
 
 
 @contextmanager
@@ -368,11 +484,21 @@ def _translated(doing: str) -> Iterator[None]:
         if "Could not find project" in text:
             reason = "not_found"
         is_final = reason != "request_failed" or GAVE_UP in text
-        raise RequestError(reason, f"{doing}: {text}", is_final=is_final) from None
+        raise RequestError(
+            reason, f"{doing}: {text}", is_final=is_final, status=status or _error_status(text)
+        ) from None
+
+
+def _error_status(text: str) -> int | None:
+    """0 where W&B answered, and the answer holds errors; None where it did not."""
+    return 0 if "graphql" in text.lower() or "GraphQL" in text else None
 
 
 def repeated(action: Callable[[], Result]) -> Result:
-    """What an action gives; it is tried again where wandb-core does not do that itself."""
+    """What an action gives; it is tried again where wandb-core does not do that itself.
+
+    The one retry loop of ours: a library for it would be a dependency for these lines.
+    """
     for attempt in range(1, ATTEMPTS + 1):
         try:
             return action()

@@ -17,8 +17,9 @@ from collections.abc import Hashable, Iterable
 from functools import lru_cache
 from typing import NamedTuple
 
+from extract.landing.encoding import dump_json
 from extract.landing.privacy import Pseudonymiser
-from extract.landing.zone import Section, dump_json
+from extract.landing.section import Section
 from extract.wandb.ledger import HistoryProgress
 from extract.wandb.records import (
     HISTORY_CORE_METRICS,

@@ -10,7 +10,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from extract.landing.zone import LandingZone, Manifest
+from extract.landing.manifest import Manifest
+from extract.landing.zone import LandingZone
 
 # Of one run, each with an outcome of its own.
 ITEMS = frozenset({"run", "history", "metadata"})

@@ -15,19 +15,24 @@ from dataclasses import asdict, dataclass, field, replace
 from difflib import get_close_matches
 from typing import Any
 
+from extract.landing.batch import Batch
+from extract.landing.encoding import dump_json
+from extract.landing.manifest import Outcome
 from extract.landing.privacy import Pseudonymiser
-from extract.landing.zone import Batch, LandingZone, Outcome, Section, dump_json
+from extract.landing.section import Section
+from extract.landing.zone import LandingZone, landed_batches
 from extract.wandb.client import (
     IDS_PER_QUERY,
     Client,
     ListedRun,
     RequestError,
     Selection,
+    UnreadableRun,
     chunks,
     redacted,
     repeated,
 )
-from extract.wandb.files import SOURCE, landed_batches
+from extract.wandb.files import SOURCE
 from extract.wandb.history import HistoryCollector, RewrittenError
 from extract.wandb.ledger import HistoryProgress, KnownRun, Ledger
 from extract.wandb.plan import (
@@ -82,6 +87,9 @@ class _Fetched:
     failures: dict[str, RequestError] = field(default_factory=dict)
 
 
+_History = tuple[Section, HistoryProgress]
+
+
 class _StoppedError(Exception):
     """Too many failures: the service is down, not a run poisoned."""
 
@@ -133,6 +141,7 @@ class Call:
         self._report = report
         self._summary = Summary(client.host, options.dry_run)
         self._failures_in_a_row = 0
+        self._first_read: dict[str, _History] = {}  # by run: what a second reading may not lose
 
     def run(self, projects: Sequence[tuple[str, str]]) -> Summary:
         """Land every project; one that cannot be read does not keep the others from landing."""
@@ -146,7 +155,7 @@ class Call:
         return self._summary
 
     def _run(self, projects: Sequence[tuple[str, str]]) -> None:
-        self._ledger = Ledger(self._zone, landed_batches(self._zone, self._pseudonymiser))
+        self._ledger = Ledger(self._zone, landed_batches(self._zone, SOURCE, self._pseudonymiser))
         arguments = {"command": "wandb", "projects": ["/".join(project) for project in projects]}
         arguments |= {"host": self._client.host, "wandb_version": self._client.version}
         arguments |= {name: value for name, value in asdict(self._options).items() if value}
@@ -176,6 +185,7 @@ class Call:
         self._summary.projects.append(self._counts)
         self._known = self._ledger.project(entity, project)
         self._suspects: set[str] = set()
+        self._unreadable: set[str] = set()
         listed: set[str] = set()
         is_complete = False
         try:
@@ -188,7 +198,8 @@ class Call:
         while self._pool.pending:
             self._collect(WAIT_S)
         try:
-            self._bury((set(self._known) - listed if is_complete else set()) | self._suspects)
+            missing = set(self._known) - listed - self._unreadable if is_complete else set()
+            self._bury(missing | self._suspects)
         except RequestError as problem:
             self._refuse_project(problem)
         if is_complete and not self._options.dry_run:
@@ -201,8 +212,7 @@ class Call:
         if options.since:
             selection = replace(selection, created_from=options.since)
         seen: set[str] = set()
-        for run in self._client.runs(self._entity, self._project, selection):
-            seen.add(run.record.fields["run_id"])
+        for run in self._readable(selection, seen):
             yield run
             if options.limit and len(seen) >= options.limit:
                 return
@@ -211,7 +221,18 @@ class Call:
 
     def _by_id(self, run_ids: Iterable[str]) -> Iterator[ListedRun]:
         for ids in chunks(sorted(run_ids), IDS_PER_QUERY):
-            yield from self._client.runs(self._entity, self._project, Selection(run_ids=ids))
+            yield from self._readable(Selection(run_ids=ids), set())
+
+    def _readable(self, selection: Selection, seen: set[str]) -> Iterator[ListedRun]:
+        """The runs that the client can read; the others are told by name, and are not missing."""
+        for run in self._client.runs(self._entity, self._project, selection):
+            if isinstance(run, UnreadableRun):
+                seen.add(run.run_id)
+                self._unreadable.add(run.run_id)
+                self._refuse(run.problem, "run", run.run_id)
+            else:
+                seen.add(run.record.fields["run_id"])
+                yield run
 
     def _consider(self, listed: ListedRun) -> None:
         """Decide what a listed run needs, and have it fetched."""
@@ -288,24 +309,41 @@ class Call:
                 fetched.failures["history"] = problem
         return fetched
 
-    def _history(self, job: _Job, beat: Beat) -> tuple[Section, HistoryProgress]:
-        """The tail of a history where it has only grown, else all of it."""
+    def _history(self, job: _Job, beat: Beat) -> _History:
+        """The tail of a history where it has only grown, else all of it.
+
+        What has been read is kept until another way of reading has brought more: that may be
+        refused, or give less.
+        """
         landed = job.known.history
         if job.needs.history == "tail" and landed and landed.last_step is not None:
             try:
-                section, progress = self._collected(job, beat, landed)
-                if not progress.is_short:
-                    return section, progress
-                section.close()
+                best = self._collected(job, beat, landed)
+                if not best[1].is_short:
+                    return best
+                best = self._more(job, best, lambda: self._collected(job, beat, None))
             except RewrittenError:
-                pass
-        section, progress = self._collected(job, beat, None)
+                best = self._collected(job, beat, None)
+        else:
+            best = self._collected(job, beat, None)
         n_values = (job.listed.history_line_count or 0) * (job.listed.n_history_keys + 3)
-        if progress.is_short and n_values <= MAX_ONE_PAGE_VALUES:
+        if best[1].is_short and n_values <= MAX_ONE_PAGE_VALUES:
             # Where steps go back, wandb-core loses rows of parquet exports between two pages.
-            section.close()
-            section, progress = self._collected(job, beat, None, one_page=True)
-        return section, progress
+            best = self._more(job, best, lambda: self._collected(job, beat, None, one_page=True))
+        return best
+
+    def _more(self, job: _Job, first: _History, read: Callable[[], _History]) -> _History:
+        """The fuller of two readings; the first one also where the second fails, or stalls."""
+        self._first_read[job.run_id] = first
+        try:
+            second = read()
+        except RequestError:
+            return first
+        finally:
+            self._first_read.pop(job.run_id, None)
+        best, other = (second, first) if second[1].n_rows >= first[1].n_rows else (first, second)
+        other[0].close()
+        return best
 
     def _collected(
         self, job: _Job, beat: Beat, landed: HistoryProgress | None, *, one_page: bool = False
@@ -353,7 +391,11 @@ class Call:
     def _collect(self, wait_s: float) -> None:
         """Land what the workers have finished."""
         for job, result in self._pool.results(wait_s):
-            if isinstance(result, StalledError):
+            if isinstance(result, StalledError) and (
+                first := self._first_read.pop(job.run_id, None)
+            ):
+                result = _Fetched(section=first[0], progress=first[1])
+            elif isinstance(result, StalledError):
                 item = "history" if job.needs.history else "metadata"
                 result = _Fetched(failures={item: RequestError("deadline", str(result))})
             elif isinstance(result, RequestError):

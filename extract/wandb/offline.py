@@ -7,9 +7,9 @@ a file that was damaged since, gives what is whole.
 
 from __future__ import annotations
 
+import hashlib
 import json
-import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,23 +22,8 @@ from extract.wandb.records import HistoryRecord, RunRecord, logged_row
 SUFFIX = ".wandb"
 # The last day that a timestamp can hold.
 END_OF_TIME_S = 253_402_214_400
-
-_RUN_FOLDER = re.compile(r"(?:offline-|dry)?run-\d{8}_\d{6}-.+")
-# What a run directory holds beside its log: media, requirements, summaries, copies of the program.
-_SIDE_FOLDERS = ("files", "logs", "tmp")
-
-
-def run_folder(path: Path, log_folders: Collection[Path]) -> Path | None:
-    """The run directory that a file is in, by its name or because a log is in the same place.
-
-    Paths must be resolved, so that the directory is found also from inside it.
-    """
-    for folder in path.parents:
-        if _RUN_FOLDER.fullmatch(folder.name):
-            return folder
-        if folder.name in _SIDE_FOLDERS and folder.parent in log_folders:
-            return folder.parent
-    return None
+# A run has a handful of sessions.
+FINGERPRINT_CHARACTERS = 12
 
 
 def records(
@@ -61,13 +46,15 @@ def records(
             continue
         run.n_records += 1
         try:
-            row = run.read(Record.FromString(payload))
+            row = run.read(Record.FromString(payload), payload)
         except (DecodeError, SerializeToJsonError, RecursionError) as problem:
             run.damaged(_broken_record(run.n_records, problem))
             continue
         # Without a project the run is refused; its rows would be nobody's.
         if row is not None and (run.entity or entity) and (run.project or project):
-            yield 0, logged_row(run.run_id, row, run.entity, run.project)
+            record = logged_row(run.run_id, row, run.entity, run.project)
+            record.fields["session"] = run.session
+            yield 0, record
     if run.run_id:
         yield 0, run.record()
     elif not run.problems:
@@ -88,6 +75,9 @@ class _OfflineRun:
     """What the records have said about their run so far; only rows are not kept."""
 
     run_id: str = ""
+    # Which of a run's processes wrote the log: each that is started, or goes on with a run, writes
+    # one of its own. A log has the same session however far it has grown.
+    session: str = ""
     entity: str | None = None
     project: str | None = None
     n_records: int = 0
@@ -102,14 +92,15 @@ class _OfflineRun:
     _system_metrics: dict[str, Any] = field(default_factory=dict)
     _exit_code: int | None = None
     _is_damaged: bool = False
+    _is_session_vague: bool = False
     _newest_s: float = 0
     _next_step: int = 0
 
-    def read(self, record: Any) -> dict[str, Any] | None:
+    def read(self, record: Any, payload: bytes) -> dict[str, Any] | None:
         """Take in a record; a history record comes back as the row that was logged."""
         kind = record.WhichOneof("record_type")
         if kind == "history":
-            return self._row(record.history)
+            return self._row(record.history, payload)
         if kind == "summary":
             self._update(self._summary, record.summary)
         elif kind == "config":
@@ -121,7 +112,7 @@ class _OfflineRun:
         elif kind == "output_raw":
             self._seen(record.output_raw)  # a sign of life; what was printed does not land
         elif kind == "run":
-            self._run(record.run)
+            self._run(record.run, payload)
         elif kind == "environment":
             # In the first record the machine is missing, in the second all but the machine.
             self._environment |= _as_dict(record.environment)
@@ -146,6 +137,7 @@ class _OfflineRun:
             metadata = {"git": self._fields.pop("git")} | metadata
         fields = self._fields | {
             "run_id": self.run_id,
+            "session": self.session,
             "entity": self.entity,
             "project": self.project,
             "state": "crashed" if self._exit_code is None else ended,
@@ -174,8 +166,10 @@ class _OfflineRun:
         first, count = self.problems.get(problem.reason, (problem, 0))
         self.problems[problem.reason] = first, count + 1
 
-    def _run(self, run: Any) -> None:
+    def _run(self, run: Any, payload: bytes) -> None:
         """The first run record begins the file; more follow when name, notes or tags change."""
+        if not self.run_id:
+            self._begin_session(run, payload)
         self.run_id = self.run_id or run.run_id
         self.entity = self.entity or run.entity or None
         self.project = self.project or run.project or None
@@ -196,11 +190,21 @@ class _OfflineRun:
         self._update(self._config, run.config, keeps_exact=True)
         self._update(self._summary, run.summary, keeps_exact=True)
 
-    def _row(self, history: Any) -> dict[str, Any] | None:
+    def _begin_session(self, run: Any, payload: bytes) -> None:
+        """Several processes of one run are told apart by when they started: by microseconds."""
+        started_s = self._seen(run, "start_time")
+        self.session = _iso(started_s) if started_s else _fingerprint(payload)
+        # Older clients knew their start to the second, in which several processes can start.
+        self._is_session_vague = not started_s or started_s == int(started_s)
+
+    def _row(self, history: Any, payload: bytes) -> dict[str, Any] | None:
         if not self.run_id:
             problem = "has history rows and, before them, no record that says which run it is; "
             self._problem(InputError("no_run_id", problem + "copy the file again"))
             return None
+        if self._is_session_vague:
+            self.session += f"-{_fingerprint(payload)}"
+            self._is_session_vague = False
         row: dict[str, Any] = {}
         for path, value in self._entries(history.item):
             _put(row, path, value)
@@ -322,6 +326,11 @@ def _exact(old: Any, new: Any) -> Any:
         except OverflowError:
             return new
     return new
+
+
+def _fingerprint(payload: bytes) -> str:
+    """What tells a record from others."""
+    return hashlib.sha256(payload).hexdigest()[:FINGERPRINT_CHARACTERS]
 
 
 def _as_dict(message: Any) -> dict[str, Any]:

@@ -9,7 +9,8 @@ columns of its own. History is one row per logged step, or one per run with a li
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+import re
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,25 +20,18 @@ from extract.errors import InputError
 from extract.wandb.records import RUN_PAYLOADS
 
 BATCH_ROWS = 256
+# The index of a table, as pandas writes it.
+_INDEX = re.compile(r"__index_level_\d+__")
 _IDENTITY = ("run_id", "run_name", "entity", "project", "state", "created_at")
 
 
 def component_of(path: Path) -> str | None:
     """The payload that a component file holds, by its name; None for other files."""
-    stem = path.name.removesuffix(".parquet")
-    if stem == path.name or "runs" not in stem:
+    name = path.name.lower()
+    stem = name.removesuffix(".parquet")
+    if stem == name or "runs" not in stem:
         return None
-    return next((name for name in RUN_PAYLOADS if stem.endswith(f"_{name}")), None)
-
-
-def exports(paths: Iterable[Path]) -> list[tuple[Path, ...]]:
-    """The files, those together that are the components of one export and its base table."""
-    found: dict[Path, set[Path]] = {}
-    for path in paths:
-        component = component_of(path)
-        base = path.with_name(path.name.removesuffix(f"_{component}.parquet") + ".parquet")
-        found.setdefault(base if component else path, set()).add(path)
-    return [tuple(sorted(group)) for group in found.values()]
+    return next((payload for payload in RUN_PAYLOADS if stem.endswith(f"_{payload}")), None)
 
 
 def documents(paths: Sequence[Path]) -> Iterator[tuple[int, Any] | InputError]:
@@ -66,11 +60,35 @@ def _rows(con: duckdb.DuckDBPyConnection, path: Path) -> Iterator[tuple[int, dic
     # A folder called `lr=5e-06` is no column of the table.
     query = "select to_json(export) from read_parquet(?, hive_partitioning = false) as export"
     cursor = con.execute(query, [str(path)])
+    names = _renamed(con, path)
     number = 0
     while batch := cursor.fetchmany(BATCH_ROWS):
         for (text,) in batch:
             number += 1
-            yield number, json.loads(text)
+            row = json.loads(text)
+            if names:
+                row = dict(zip(names, row.values(), strict=True))
+            yield number, {key: item for key, item in row.items() if not _INDEX.fullmatch(key)}
+
+
+def _renamed(con: duckdb.DuckDBPyConnection, path: Path) -> list[str] | None:
+    """The names of the columns where DuckDB gives others: to it `Loss` is a second `loss`."""
+    con = con.cursor()
+    described = con.execute(
+        "select * from read_parquet(?, hive_partitioning = false) limit 0", [str(path)]
+    ).description
+    names: list[str] = []
+    inner = 0  # columns that belong to one before
+    for name, children in con.execute(
+        "select name, coalesce(num_children, 0) from parquet_schema(?) offset 1", [str(path)]
+    ).fetchall():
+        if inner == 0:
+            names.append(name)
+        else:
+            inner -= 1
+        inner += children
+    given = [column[0] for column in described or []]
+    return names if len(names) == len(given) and names != given else None
 
 
 def _joined(

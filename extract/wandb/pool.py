@@ -1,4 +1,8 @@
-"""Threads that fetch side by side, and leave behind what does not move."""
+"""Threads that fetch side by side, and leave behind what does not move.
+
+Not `concurrent.futures`: its threads are joined when Python ends, so that one request of the W&B
+client that never returns would keep the process alive, and a worker that hangs is not replaced.
+"""
 
 from __future__ import annotations
 

@@ -2,7 +2,8 @@
     The config keys that `run_configs` shows as typed columns. To add one: a line here and its
     column in models/marts/runs/_runs__models.yml.
 
-    (key, type, is_hydrated). A hydrated key is also looked for in the trainer's arguments when a
+    (key, type, is_hydrated). `exact` is a whole number that may be too large for a DOUBLE, or even a
+    BIGINT, to hold all of its digits. A hydrated key is also looked for in the trainer's arguments when a
     later evaluation upload has overwritten the config, and has a `<key>_source` column.
 -#}
 {% macro core_config_keys() %}
@@ -45,10 +46,10 @@
         ('pretrain_steps',              'integer', false),
         ('pretrain_tokens',             'integer', false),
         ('pretrain_sequences',          'integer', false),
-        ('pretrain_compute',            'number',  false),
+        ('pretrain_compute',            'exact',   false),
         ('model_pretrain_steps',        'integer', true),
-        ('model_pretrain_compute',      'number',  true),
-        ('total_compute_est',           'number',  false),
+        ('model_pretrain_compute',      'exact',   true),
+        ('total_compute_est',           'exact',   false),
         ('d_model',                     'integer', false),
         ('n_layers',                    'integer', false),
         ('n_heads',                     'integer', false),

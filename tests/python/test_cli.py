@@ -65,9 +65,11 @@ def test_the_summary_is_one_line_of_json_on_stdout(zone: LandingZone, export: Pa
     assert result.returncode == 0
     assert summary_of(result) == {
         "command": "wandb-files", "inputs": 1, "already_landed": 0, "runs": 1, "history_rows": 2,
-        "refused": 0,
+        "unknown_project_rows": 2, "refused": 0, "not_exports": 0,
     }  # fmt: skip
-    assert result.stderr == ""  # progress is for terminals
+    # Progress is for terminals; what is worth a note is not.
+    (note,) = result.stderr.splitlines()
+    assert note.startswith("note: 2 history rows of 1 runs name no project")
 
 
 def test_the_summary_stays_one_line_when_something_is_refused(
@@ -76,7 +78,7 @@ def test_the_summary_stays_one_line_when_something_is_refused(
     bad = write_jsonl(tmp_path / "a\nb.jsonl", ["{", "["])
     result = cli("wandb-files", bad, export, "--raw-dir", zone.root)
     assert result.returncode == 1
-    assert summary_of(result)["refused"] == 2
+    assert summary_of(result)["refused"] == 1
     assert summary_of(result)["runs"] == 1
 
 

@@ -13,6 +13,8 @@ files as (
     select
         manifests.batch_id,
         manifests.source,
+        case when manifests.source = 'wandb' then {{ export_origin('manifests.arguments') }} end
+            as origin,
         manifests.arguments,
         manifests.exported_at,
         manifests.finished_at as landed_at,

@@ -5,23 +5,24 @@ with
 landed as (
 
     {{ landed_rows(
-        source('wandb', 'history'), also = ['files.entity', 'files.project', 'files.exported_at']
+        source('wandb', 'history'),
+        also = ['files.entity', 'files.project', 'files.origin', 'files.exported_at']
     ) }}
 
 ),
 
-ordered as (
+dated as (
 
     select
-        * exclude (exported_at, _landed_at),
-        -- Times of exports come in several spellings; landing times in one, of equal length.
-        strftime(
-            coalesce(try_cast(exported_at as timestamptz), try_cast(_landed_at as timestamptz)),
-            '%Y-%m-%dT%H:%M:%S.%f'
-        ) || _landed_at as _batch_order
+        * exclude (origin, exported_at),
+        origin as _origin,
+        -- What comes from W&B itself was said when it landed.
+        try_cast(
+            coalesce(exported_at, case when origin = 'live' then _landed_at end) as timestamptz
+        ) as _exported_at
 
     from landed
 
 )
 
-select * from ordered
+select * from dated

@@ -4,7 +4,7 @@ with
 
 landed as (
 
-    {{ landed_rows(source('wandb', 'runs')) }}
+    {{ landed_rows(source('wandb', 'runs'), also = ['files.origin as _origin']) }}
 
 ),
 
@@ -15,10 +15,10 @@ dated as (
         _source_file || ':' || line as _record_id,
         -- An export that does not say when it was made is as old as the run's last sign of life.
         coalesce(
-            try_cast(exported_at as timestamptz),
-            try_cast(heartbeat_at as timestamptz),
-            try_cast(system_attrs.heartbeatat as timestamptz),
-            try_cast(created_at as timestamptz)
+            {{ parse_time('exported_at') }},
+            {{ parse_time('heartbeat_at') }},
+            {{ parse_time('system_attrs.heartbeatat') }},
+            {{ parse_time('created_at') }}
         ) as _snapshot_at
 
     from landed

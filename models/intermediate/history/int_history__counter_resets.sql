@@ -1,73 +1,70 @@
-with
+with recursive
 
-history as (
+breaks as (
 
-    select * from {{ ref('int_history__deduplicated') }}
-    -- NaN sorts above every number: the row after one would look like a reset.
-    where isfinite(total_tokens) and step is not null
+    select * from {{ ref('int_history__counter_breaks') }}
 
 ),
 
-tokens as (
-
-    select * from {{ ref('int_runs__tokens_nominal') }}
-
-),
-
-steps as (
+-- Each break goes on from a row that lacks what was lost at the last break up to it.
+followed as (
 
     select
-        history.run_path,
-        history.step,
-        history.row_ordinal,
-        history.epoch_s,
-        history.total_tokens,
-        lag(history.total_tokens) over (
-            partition by history.run_path order by {{ walk_order('history') }}
-        ) as previous_tokens
+        breaks.*,
+        coalesce(max(earlier.break_number), 0) as follows_number
 
-    from history
+    from breaks
+    left join breaks as earlier
+        on breaks.run_path = earlier.run_path
+        and breaks.lane = earlier.lane
+        and breaks.continued_walk_number >= earlier.walk_number
+    group by all
 
 ),
 
--- The counter restarts after a resume at "tokens since the current epoch began", so exactly whole
--- epochs are lost: 4M Ft falls from 1,302,914,581 to 646,893,283 at step 14400, one epoch.
-resets as (
+summed as (
 
     select
-        steps.run_path,
-        steps.step,
-        steps.row_ordinal,
-        steps.epoch_s,
-        steps.previous_tokens - steps.total_tokens as tokens_dropped,
-        round((steps.previous_tokens - steps.total_tokens) / tokens.counter_tokens_per_epoch)
-            * tokens.counter_tokens_per_epoch as tokens_lost
+        followed.*,
+        followed.tokens_lost as tokens_lost_so_far
 
-    from steps
-    inner join tokens on steps.run_path = tokens.run_path
-    where steps.total_tokens < steps.previous_tokens
+    from followed
+    where followed.follows_number = 0
+    union all
+    select
+        followed.*,
+        summed.tokens_lost_so_far + followed.tokens_lost as tokens_lost_so_far
+
+    from followed
+    inner join summed
+        on followed.run_path = summed.run_path
+        and followed.lane = summed.lane
+        and followed.follows_number = summed.break_number
 
 ),
 
--- From a reset on, until the next one, the counter lacks what this and all earlier ones lost.
+-- From a break on, until the next one, the counter lacks what this and those before it lost.
 intervals as (
 
     select
-        resets.run_path,
-        resets.step,
-        resets.row_ordinal,
-        resets.epoch_s,
-        lead(resets.step) over run_order as next_step,
-        lead(resets.row_ordinal) over run_order as next_row_ordinal,
-        lead(resets.epoch_s) over run_order as next_epoch_s,
-        resets.tokens_dropped,
-        resets.tokens_lost,
-        sum(resets.tokens_lost) over run_order as tokens_lost_so_far,
-        count(*) filter (where resets.tokens_lost is null) over run_order > 0 as is_unrepairable
+        summed.run_path,
+        summed.lane,
+        summed.step,
+        summed.row_ordinal,
+        summed.epoch_s,
+        lead(summed.step) over run_order as next_step,
+        lead(summed.row_ordinal) over run_order as next_row_ordinal,
+        lead(summed.epoch_s) over run_order as next_epoch_s,
+        greatest(summed.previous_tokens - summed.total_tokens, 0) as tokens_dropped,
+        summed.tokens_lost,
+        summed.tokens_lost_so_far,
+        summed.tokens_lost_so_far is null as is_unrepairable,
+        -- Going back without losing anything is no restart of the counter.
+        not summed.has_gone_back or coalesce(summed.tokens_lost != 0, true) as is_reset
 
-    from resets
+    from summed
     window run_order as (
-        partition by resets.run_path order by {{ walk_order('resets') }}
+        partition by summed.run_path, summed.lane order by summed.break_number
     )
 
 )

@@ -9,17 +9,17 @@ attributed as (
 
 ),
 
--- Not materialised, so that a query of one column reads one column.
-contested_rows as not materialized (
+contested_runs as (
 
-    select * from {{ ref('int_history__contested_rows') }}
+    select distinct run_path from {{ ref('int_history__exports') }}
+    where is_contested
 
 ),
 
-contested_runs as (
+-- Not materialised, so that a query of one column reads one column.
+merged_rows as not materialized (
 
-    select distinct contested_rows.run_path
-    from contested_rows
+    select * from {{ ref('int_history__merged_rows') }}
 
 ),
 
@@ -27,14 +27,14 @@ contested_runs as (
 deduplicated as (
 
     select
-        attributed.* exclude (_batch_id, _batch_order),
+        attributed.* exclude (_batch_id, _origin, _exported_at, _landed_at, input_row),
         0 as row_ordinal
 
     from attributed
     anti join contested_runs on attributed.run_path = contested_runs.run_path
     union all by name
-    select contested_rows.*
-    from contested_rows
+    select merged_rows.*
+    from merged_rows
 
 )
 

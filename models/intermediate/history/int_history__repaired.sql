@@ -8,6 +8,12 @@ history as (
 
 ),
 
+lanes as (
+
+    select * from {{ ref('int_history__lanes') }}
+
+),
+
 resets as (
 
     select * from {{ ref('int_history__counter_resets') }}
@@ -17,24 +23,22 @@ resets as (
 repaired as (
 
     select
-        history.* exclude (total_tokens, epoch_s),
-        -- Seconds outside of years 0 to 9999 are no time; left alone they would fail every query.
-        case
-            when history.epoch_s between -62167219200 and 253402300799
-                then to_timestamp(history.epoch_s)
-        end as logged_at,
+        history.* exclude (total_tokens, total_tokens_exact, epoch_s),
+        {{ to_moment('history.epoch_s') }} as logged_at,
         try_cast(
-            case
-                when resets.is_unrepairable or resets.run_path is null then history.total_tokens
-                else history.total_tokens + resets.tokens_lost_so_far
-            end as bigint
+            cast(history.total_tokens_exact as hugeint)
+            + coalesce(cast(resets.tokens_lost_so_far as bigint), 0) as bigint
         ) as total_tokens,
-        try_cast(history.total_tokens as bigint) as total_tokens_raw,
+        history.total_tokens_exact as total_tokens_raw,
         coalesce(resets.is_unrepairable, false) as is_counter_unrepaired
 
     from history
+    left join lanes
+        on history.run_path = lanes.run_path
+        and history.session = lanes.session
     left join resets
         on history.run_path = resets.run_path
+        and coalesce(lanes.lane, 0) = resets.lane
         and {{ walk_order('history') }} >= {{ walk_order('resets') }}
         and (
             resets.next_step is null

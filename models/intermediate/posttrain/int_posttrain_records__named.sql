@@ -7,7 +7,7 @@ with
 records as (
 
     select
-        *,
+        * exclude (num_instances_text, processing_time_text),
         -- How a folder is called after its model, whole or without its organisation.
         [
             replace(lower(config_model), '/', '__'), replace(lower(config_model), '/', '_'),

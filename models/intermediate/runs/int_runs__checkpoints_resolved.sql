@@ -70,7 +70,15 @@ with_defaults as (
             when gathered.is_matched then coalesce(
                 gathered.comparison_metric_raw, '{{ var("default_comparison_metric") }}'
             )
-        end as comparison_set
+        end as comparison_set,
+        case
+            when gathered.comparison_recipe_raw is not null then 'run_id'
+            when gathered.is_matched then 'default'
+        end as comparison_recipe_source,
+        case
+            when gathered.comparison_metric_raw is not null then 'run_id'
+            when gathered.is_matched then 'default'
+        end as comparison_metric_source
 
     from gathered
 
@@ -108,6 +116,7 @@ resolved as (
 
         ----------  comparison model
         with_defaults.comparison_recipe_raw,
+        with_defaults.comparison_recipe_source,
         coalesce(
             comparison_spellings.recipe, with_defaults.comparison_recipe_text
         ) as comparison_recipe,
@@ -115,6 +124,7 @@ resolved as (
             as is_known_comparison_recipe,
         with_defaults.comparison_params,
         with_defaults.comparison_metric_raw,
+        with_defaults.comparison_metric_source,
         case
             when ends_with(with_defaults.comparison_set, '-valppl')
                 then with_defaults.comparison_set

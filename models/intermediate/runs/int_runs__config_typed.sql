@@ -39,6 +39,11 @@ typed as (
         {{ parse_number('texts.' ~ key) }} as {{ key }},
         {%- elif type == 'integer' %}
         try_cast({{ parse_integer('texts.' ~ key) }} as bigint) as {{ key }},
+        {%- elif type == 'exact' %}
+        try_cast(coalesce(
+            {{ parse_integer('texts.' ~ key) }},
+            try_cast(round({{ parse_number('texts.' ~ key) }}) as hugeint)
+        ) as decimal(38, 0)) as {{ key }},
         {%- elif type == 'boolean' %}
         try_cast(texts.{{ key }} as boolean) as {{ key }},
         {%- else %}

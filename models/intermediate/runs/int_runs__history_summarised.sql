@@ -18,6 +18,7 @@ reset_counts as (
         resets.run_path,
         count(*) as n_counter_resets
     from resets
+    where resets.is_reset
     group by all
 
 ),

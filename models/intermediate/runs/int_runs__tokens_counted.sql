@@ -73,6 +73,8 @@ compared as (
         counted.ft_tokens_real_source,
         abs(cast(counted.ft_tokens as double) - counted.ft_tokens_real) * 100
             / nullif(counted.ft_tokens, 0) as ft_tokens_diff_pct,
+        (counted.ft_tokens_real - cast(counted.ft_tokens as double)) * 100
+            / nullif(counted.ft_tokens, 0) as ft_tokens_vs_nominal_pct,
         case
             when counted.ft_tokens_real / nullif(counted.ft_tokens, 0) between 0.8 and 1.2
                 then 'excellent'

@@ -42,7 +42,15 @@ nominal as (
         named.ft_tokens_per_epoch,
         coalesce(
             named.named_tokens,
-            try_cast(round(named.ft_tokens_per_epoch * named.ft_epochs) as bigint)
+            -- Epochs are whole in every name; then the product is exact, however large.
+            case
+                when named.ft_epochs = round(named.ft_epochs)
+                    then try_cast(try(
+                        cast(named.ft_tokens_per_epoch as hugeint)
+                        * try_cast(named.ft_epochs as hugeint)
+                    ) as bigint)
+                else try_cast(round(named.ft_tokens_per_epoch * named.ft_epochs) as bigint)
+            end
         ) as ft_tokens,
         -- What the trainer's counter loses at a restart: whole epochs of this many tokens. Runs
         -- over the full data have the mixture's; a sampled run without tokens in its name cannot

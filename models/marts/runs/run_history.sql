@@ -17,6 +17,7 @@ final as (
         repaired.run_id,
         repaired.step,
         repaired.row_ordinal,
+        repaired.session,
         repaired.logged_at,
         repaired.runtime_s,
         repaired.train_loss,

@@ -6,6 +6,12 @@ runs as (
 
 ),
 
+described as (
+
+    select * from {{ ref('int_runs__described') }}
+
+),
+
 classified as (
 
     select * from {{ ref('int_runs__classified') }}
@@ -70,6 +76,7 @@ final as (
         runs.project,
         runs.run_id,
         runs.run_name,
+        described.n_sessions,
 
         ----------  what it is
         runs.state,
@@ -80,6 +87,16 @@ final as (
         hyperparameters.method,
         classified.exp_name_text as exp_name,
         runs.tags,
+        described.run_group,
+        described.job_type,
+        described.sweep_name,
+        described.notes,
+        described.description,
+        described.url,
+        described.git_commit,
+        described.gpu_type,
+        described.gpu_count,
+        described.config_status,
 
         ----------  times
         hyperparameters.started_at,
@@ -99,6 +116,7 @@ final as (
         checkpoints.ckpt_step,
         checkpoints.ckpt_step_text,
         checkpoints.ckpt_step_source,
+        described.ckpt_step_resolved,
         checkpoints.ckpt_is_final,
         checkpoints.ckpt_seed,
         checkpoints.ckpt_seed_raw,
@@ -107,9 +125,11 @@ final as (
         ----------  model it is matched to
         checkpoints.comparison_recipe,
         checkpoints.comparison_recipe_raw,
+        checkpoints.comparison_recipe_source,
         checkpoints.comparison_params,
         checkpoints.comparison_metric,
         checkpoints.comparison_metric_raw,
+        checkpoints.comparison_metric_source,
 
         ----------  fine-tuning
         hyperparameters.learning_rate,
@@ -133,6 +153,7 @@ final as (
         counted.ft_tokens_real,
         counted.ft_tokens_real_source,
         counted.ft_tokens_diff_pct,
+        counted.ft_tokens_vs_nominal_pct,
         counted.ft_tokens_agreement,
         coalesce(history.n_counter_resets, 0) as n_counter_resets,
         coalesce(history.has_unrepaired_counter, false) as has_unrepaired_counter,
@@ -179,6 +200,7 @@ final as (
         tombstones.deleted_at
 
     from runs
+    inner join described on runs.run_path = described.run_path
     inner join classified on runs.run_path = classified.run_path
     inner join checkpoints on runs.run_path = checkpoints.run_path
     inner join hyperparameters on runs.run_path = hyperparameters.run_path

@@ -29,6 +29,7 @@ records as (
 
         ----------  result
         try_cast(landed.num_instances as bigint) as num_instances,
+        cast(landed.num_instances as varchar) as num_instances_text,
         landed.task_config ->> '$.primary_metric' as primary_metric,
         try_cast(landed.task_config ->> '$.num_shots' as bigint) as num_shots,
         try_cast(landed.task_config ->> '$.limit' as double) as question_limit,
@@ -41,6 +42,7 @@ records as (
         landed.beaker_info,
         landed.extra,
         try_cast(landed.processing_time as double) as processing_time_s,
+        cast(landed.processing_time as varchar) as processing_time_text,
         landed.current_date as evaluated_at_text,
         try_cast(replace(landed.current_date, ' UTC', '+00') as timestamptz) as evaluated_at,
 

@@ -9,7 +9,7 @@ snapshots as not materialized (
 
 entries as (
 
-    {{ latest_run_entries('snapshots', 'summary') }}
+    {{ current_run_entries('snapshots', 'summary') }}
 
 )
 

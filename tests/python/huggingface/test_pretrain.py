@@ -35,7 +35,8 @@ from extract.cli import app
 from extract.errors import InputError
 from extract.huggingface import pretrain_tables as tables
 from extract.huggingface.pretrain import DATASETS
-from extract.landing.zone import LandedFile, LandingZone
+from extract.landing.manifest import LandedFile
+from extract.landing.zone import LandingZone
 from tests.python.huggingface.double import SIGNATURE, Blob, HubDouble, Repo
 from tests.python.testing import ROOT, check_zone, environment, files_of, landed
 

@@ -30,6 +30,7 @@ from extract.errors import InputError, UsageError
 from extract.huggingface.hub import is_offline
 from extract.instances import archive as instances_archive
 from extract.instances import pipeline as instances
+from extract.instances import streams
 from extract.instances.pipeline import REPO_ID, REVISION, Request, Summary, all_tasks
 from extract.landing.zone import LandingZone
 from extract.olmes import convert as instances_convert
@@ -1168,8 +1169,8 @@ def test_pax_headers_are_parsed_by_their_lengths(
 )
 def test_pax_headers_that_are_none(content: bytes) -> None:
     with pytest.raises(ValueError):
-        instances_archive._pax(content)
-    assert instances_archive._pax(bytes(9)) == {}
+        streams._pax(content)
+    assert streams._pax(bytes(9)) == {}
 
 
 def test_what_cannot_be_opened_does_not_stop_other_recipes(
@@ -1226,7 +1227,7 @@ def test_gzip_is_read_in_pieces_of_any_size() -> None:
         def read(self, _size: int, /) -> bytes:
             return pieces.pop(0) if pieces else b""
 
-    stream = instances_archive.Gunzip(Trickle(), "a", InputError)
+    stream = streams.Gunzip(Trickle(), "a", InputError)
     assert b"".join(iter(lambda: stream.read(100), b"")) == content * 2
 
 

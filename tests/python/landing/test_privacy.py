@@ -545,9 +545,12 @@ def test_what_is_refused_is_recorded_without_personal_data(
         {"/home/alice/x": 1, "alice@example.com": 2}, '{"path": "/home/alice/x',
         a_run("x", config='{"dir": /home/alice}'),
     ])  # fmt: skip
-    land(zone, export, folder / "absent.jsonl", folder / "absent" / "folder")
+    lines = export.read_text(encoding="utf-8").splitlines()
+    among_others = write_jsonl(folder / "mixed.jsonl", [a_run("good"), *lines])
+    land(zone, export, among_others, folder / "absent.jsonl", folder / "absent" / "folder")
     text = everything_written(zone)
-    assert len(landed(zone, "outcomes")) == 5
+    # A file as a whole, three lines of one that has others, the run in it, and two paths.
+    assert len(landed(zone, "outcomes")) == 7
     assert "alice" not in text
     assert str(tmp_path) not in text
 
@@ -562,6 +565,11 @@ READABLE = re.compile(
     r"(\d{6}-\d{6}|\d{4}_\d\d_\d\d-\d\d_\d\d_\d\d)_.*"
 )
 TOKENS = re.compile(r"[/\s'\",;:=()\[\]]+")
+
+
+def exports_of(shared_data: Path) -> list[Path]:
+    """Without the table of names beside them, which is no export and is refused."""
+    return [shared_data / "wandb" / name for name in ("runs.jsonl", "history.jsonl")]
 
 
 def texts(record: Any) -> list[tuple[tuple[Any, ...], str]]:
@@ -604,7 +612,7 @@ def test_no_clear_value_of_the_real_records_is_in_any_landed_file(
     assert {"person@example.com", "researcher", "node-001", "group-1", "node-007"} <= names
     assert {"cluster", "scratch", "gitfiles", "open-instruct-fts", "gpu-a40"} <= components
 
-    result = cli("wandb-files", shared_data / "wandb", "--raw-dir", zone.root)
+    result = cli("wandb-files", *exports_of(shared_data), "--raw-dir", zone.root)
 
     assert result.returncode == 0
     written = everything_written(zone)
@@ -623,7 +631,7 @@ def test_no_clear_value_of_the_real_records_is_in_any_landed_file(
 
 def test_the_real_records_lose_nothing_but_clear_text(zone: LandingZone, shared_data: Path) -> None:
     """Every number, flag, null and key is as exported; texts change only where they must."""
-    land(zone, shared_data / "wandb")
+    land(zone, *exports_of(shared_data))
     after = {run["run_id"]: run for run in landed(zone, "runs")}
     changed: set[str] = set()
     for line in (shared_data / "wandb" / "runs.jsonl").read_text(encoding="utf-8").splitlines():
@@ -651,7 +659,7 @@ def test_the_real_records_lose_nothing_but_clear_text(zone: LandingZone, shared_
 
 
 def test_the_real_checkpoints_stay_readable(zone: LandingZone, shared_data: Path) -> None:
-    land(zone, shared_data / "wandb")
+    land(zone, *exports_of(shared_data))
     paths = {run["run_id"]: run["config"]["model_name_or_path"] for run in landed(zone, "runs")}
     assert paths[RUN_ID].endswith(f"/models--allenai--DataDecide-dolma1_7-530M/snapshots/{SHA}")
     assert all("researcher" not in path for path in paths.values())
@@ -669,3 +677,21 @@ def test_folders_of_checkpoints_stay_readable(folder: str) -> None:
     assert pseudonymiser.folders(["jdoe", folder])[1] == folder
     for personal in (f"jdoe-{folder}", f"{folder}-jdoe"):
         assert personal not in pseudonymiser.path(f"/scratch/{personal}/x")
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "https://wandb.ai/ml-moe/ft-scaling/runs/a%3Db",
+        "https://api.forge.coreweave.com/wandb/ml-moe/ft-scaling/runs/a=b",
+        "http://localhost:8080/ml-moe/ft-scaling/runs/a=b",
+    ],
+)
+def test_the_address_of_a_run_stays_readable(pseudonymiser: Pseudonymiser, address: str) -> None:
+    """It says no more than its entity, project and id; any other address may name somebody."""
+    run = {"entity": "ml-moe", "project": "ft-scaling", "run_id": "a=b"}
+    assert pseudonymiser.run(run | {"extra": {"url": address}})["extra"]["url"] == address
+    assert pseudonymiser.run(run | {"url": address})["url"] == address
+    for other in (address + "/files/asimov", address.replace("ml-moe", "asimov"), address + "?a=b"):
+        clean = pseudonymiser.run(run | {"extra": {"url": other}})["extra"]["url"]
+        assert "anon-" in clean and "asimov" not in clean

@@ -20,9 +20,11 @@ import duckdb
 import pytest
 
 from extract.errors import ExtractError, UsageError
-from extract.landing import zone as landing
+from extract.landing import batch as landing
+from extract.landing.encoding import dump_json, file_sha256
+from extract.landing.manifest import Outcome
 from extract.landing.privacy import Pseudonymiser
-from extract.landing.zone import LandingZone, Outcome, dump_json, file_sha256
+from extract.landing.zone import LandingZone
 from extract.wandb import files as wandb_files
 from tests.python.testing import (
     KEY,

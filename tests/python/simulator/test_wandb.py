@@ -639,7 +639,7 @@ def test_every_scenario_occurs_and_has_a_story(project: list[Loaded]) -> None:
 
 
 def test_only_the_standard_library_is_imported() -> None:
-    """By the simulator of W&B; others compute in DuckDB, and pin their rows; the demo lands them."""
+    """By the simulator of W&B; others compute in DuckDB and pin their rows, the demo lands them."""
     others = {"pretrain.py", "instances.py", "posttrain.py", "demo.py"}
     for path in (ROOT / "extract" / "simulator").glob("*.py"):
         if path.name in others:

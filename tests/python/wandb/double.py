@@ -4,6 +4,11 @@ It answers the GraphQL operations of wandb 0.31 (of its Python side and of wandb
 process), and serves parquet exports and the files of runs. test_double.py shows what the
 client makes of it.
 
+What it assumes of the real server: queries are validated against a schema (judge.py); cursors are
+opaque; a page of a listing has at most ``MAX_RUNS_PER_PAGE`` runs, whatever is asked for; a window
+of a history with more rows than `samples` is thinned out; `user`, `config` and the summary of a run
+may be null.
+
     with WandbDouble() as double:
         double.project("ml-moe", "bench").add(FakeRun("r1", history=[{"_step": 0, "loss": 1.5}]))
         ...  # a client with WANDB_BASE_URL=double.url and WANDB_API_KEY=double.api_key
@@ -30,7 +35,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cached_property, lru_cache
@@ -44,8 +49,14 @@ from urllib.parse import quote, unquote
 
 import duckdb
 
+if __name__ == "__main__":  # as a program it is started from anywhere
+    sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
+
+from tests.python.wandb import judge
+
 Row = dict[str, Any]
 
+MAX_RUNS_PER_PAGE = 1000
 API_KEY = "0123456789abcdef" * 2 + "01234567"  # the client demands 40 characters
 ADA = {"name": "Ada Example", "username": "ada"}
 
@@ -58,7 +69,7 @@ class FakeRun:
     run_id: str
     display_name: str | None = None  # default: run_id
     state: str = "finished"
-    config: dict[str, Any] = field(default_factory=dict)
+    config: dict[str, Any] | None = field(default_factory=dict)
     summary: dict[str, Any] = field(default_factory=dict)  # may hold nan and inf
     system_metrics: dict[str, Any] = field(default_factory=dict)
     tags: list[str] = field(default_factory=list)
@@ -152,6 +163,19 @@ def _problem(status: int, *messages: str) -> _Answer:
     return _Answer(_text({"errors": errors, "data": None}).encode(), status)
 
 
+def _wrapped(value: Any) -> dict[str, Any]:
+    return {"value": value, "desc": None}
+
+
+def cursor_after(number: int) -> str:
+    """Where a page ends, as a text that says nothing."""
+    return base64.b64encode(f"after:{number}".encode()).decode()
+
+
+def _position(cursor: str | None) -> int:
+    return int(base64.b64decode(cursor).decode().removeprefix("after:")) if cursor else 0
+
+
 # -- rendering -----------------------------------------------------------------------------------
 
 
@@ -187,15 +211,21 @@ class Rows:
         self.whole = ",".join(self.texts)
         self.exports: dict[Any, list[str]] = {}  # names of files, kept by WandbDouble.exports()
 
-    def window(self, low: int, high: int, first: int = 0) -> str:
-        """The rows with low <= _step < high, in their order, without the first ones."""
-        if not self.ordered:
+    def window(self, low: int, high: int, samples: int, first: int = 0) -> str:
+        """The rows with low <= _step < high, in their order, without the first ones; every so
+        many of them where they are more than `samples`.
+        """
+        if self.ordered:
+            start = max(first, bisect.bisect_left(self.steps, low))
+            stop = bisect.bisect_left(self.steps, high)
+            if start == 0 and stop == len(self.texts) <= samples:
+                return self.whole
+            found: Sequence[int] = range(start, stop)
+        else:
             within = range(first, len(self.rows))
-            return ",".join(self.texts[n] for n in within if low <= self.steps[n] < high)
-        start = max(first, bisect.bisect_left(self.steps, low))
-        stop = bisect.bisect_left(self.steps, high)
-        every = start == 0 and stop == len(self.texts)
-        return self.whole if every else ",".join(self.texts[start:stop])
+            found = [n for n in within if low <= self.steps[n] < high]
+        every = max(1, math.ceil(len(found) / samples))
+        return ",".join(self.texts[n] for n in found[::every])
 
     @cached_property
     def keys(self) -> dict[str, Any] | None:
@@ -444,9 +474,9 @@ class WandbDouble:
             "user": run.user,
         }
         if full:
-            config = {key: {"value": value, "desc": None} for key, value in run.config.items()}
-            config["_wandb"] = {"value": {"cli_version": "0.21.0"}, "desc": None}
-            node["config"] = _text(config)
+            config = {key: _wrapped(value) for key, value in (run.config or {}).items()}
+            config["_wandb"] = _wrapped({"cli_version": "0.21.0"})
+            node["config"] = None if run.config is None else _text(config)
             node["summaryMetrics"] = _text(run.summary)
             node["systemMetrics"] = _text(run.system_metrics)
             node["historyKeys"] = self._keys(run)
@@ -493,6 +523,8 @@ class WandbDouble:
             return _problem(404, "no such page")
         if request.headers.get("authorization") != f"Basic {_id(f'api:{self.api_key}')}":
             return _problem(401, "user is not logged in")
+        if refused := judge.refusals(request.query, request.variables):
+            return _problem(400, *refused)
         try:
             return _Answer(f'{{"data":{self._data(request)}}}'.encode())
         except PermissionError as error:
@@ -527,13 +559,14 @@ class WandbDouble:
         filters = json.loads(variables.get("filters") or "{}")
         runs = [run for run in list(project.runs) if matches(run, filters)]
         runs = _ordered(runs, variables.get("order") or "+created_at")
-        start = max(0, int(variables.get("cursor") or 0) - self.page_duplicates)
-        stop = min(start + int(variables.get("perPage") or 50), len(runs))
+        start = max(0, _position(variables.get("cursor")) - self.page_duplicates)
+        per_page = min(variables.get("perPage") or 50, MAX_RUNS_PER_PAGE)
+        stop = min(start + per_page, len(runs))
         edges = ",".join(
-            f'{{"cursor":"{number}","node":{self.node(run, full)}}}'
+            f'{{"cursor":"{cursor_after(number)}","node":{self.node(run, full)}}}'
             for number, run in enumerate(runs[start:stop], start + 1)
         )
-        page = {"endCursor": str(stop) if edges else None, "hasNextPage": stop < len(runs)}
+        page = {"endCursor": cursor_after(stop) if edges else None, "hasNextPage": stop < len(runs)}
         count = len(runs) if project.run_count is None else project.run_count
         return (
             f'{{"project":{{"internalId":"1","runCount":{count},"readOnly":true,'
@@ -552,7 +585,9 @@ class WandbDouble:
             return self._once(run, "keys", lambda: _text({"historyKeys": self._keys(run)}))
         if operation == "HistoryPage":
             hidden = 0 if self.history_has_exported else run.exported_rows
-            window = rows.window(int(variables["minStep"]), int(variables["maxStep"]), hidden)
+            window = rows.window(
+                int(variables["minStep"]), int(variables["maxStep"]), variables["pageSize"], hidden
+            )
             return f'{{"history":[{window}]}}'
         if operation == "RunParquetHistory":
             return self._once(run, str(variables), lambda: self._parquet(run, variables))
@@ -597,10 +632,11 @@ class WandbDouble:
         }
 
     def _projects(self, variables: dict[str, Any]) -> str:
-        entity, start = variables.get("entity"), int(variables.get("cursor") or 0)
+        entity, start = variables.get("entity"), _position(variables.get("cursor"))
         found = [p for (owner, _), p in list(self.projects.items()) if owner == entity]
         stop = start + int(variables.get("perPage") or 50)
-        page = {"__typename": "PageInfo", "endCursor": str(stop), "hasNextPage": stop < len(found)}
+        page = {"__typename": "PageInfo", "endCursor": cursor_after(stop)}
+        page |= {"hasNextPage": stop < len(found)}
         edges = [{"node": self._project_node(project)} for project in found[start:stop]]
         return _text({"models": {"pageInfo": page, "edges": edges}})
 
@@ -611,7 +647,7 @@ class WandbDouble:
         wanted = variables.get("fileNames") or sorted(contents)
         like = re.escape(variables.get("pattern") or "%").replace("%", ".*").replace("_", ".")
         names = [name for name in wanted if name in contents and re.fullmatch(like, name)]
-        start = int(variables.get("fileCursor") or 0)
+        start = _position(variables.get("fileCursor"))
         stop = start + int(variables.get("fileLimit") or 50)
         edges = []
         for number, name in enumerate(names[start:stop], start + 1):
@@ -627,8 +663,11 @@ class WandbDouble:
                 "updatedAt": run.heartbeat_at,
                 "md5": base64.b64encode(hashlib.md5(contents[name]).digest()).decode(),
             }
-            edges.append({"node": node, "cursor": str(number)})
-        page = {"endCursor": str(stop) if edges else None, "hasNextPage": stop < len(names)}
+            edges.append({"node": node, "cursor": cursor_after(number)})
+        page = {
+            "endCursor": cursor_after(stop) if edges else None,
+            "hasNextPage": stop < len(names),
+        }
         return _text({"fileCount": len(contents), "files": {"edges": edges, "pageInfo": page}})
 
     def _file(self, request: Request) -> _Answer:

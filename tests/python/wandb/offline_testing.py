@@ -80,11 +80,11 @@ def a_record(fill: Callable[[Any], Any]) -> bytes:
     return record.SerializeToString()
 
 
-def run_record(run_id: str = "r", **fields: Any) -> bytes:
+def run_record(run_id: str = "r", *, started_s: float = STARTED_S, **fields: Any) -> bytes:
     def fill(record: Any) -> None:
         values = {"entity": "e", "project": "p", "display_name": run_id} | fields
         record.run.run_id = run_id
-        record.run.start_time.FromSeconds(STARTED_S)
+        record.run.start_time.FromMicroseconds(round(started_s * 1e6))
         items(record.run.config.update, values.pop("config", {}))
         record.run.tags.extend(values.pop("tags", []))
         for key, value in values.items():

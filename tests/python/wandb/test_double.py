@@ -18,7 +18,16 @@ from typing import Any
 
 import pytest
 
-from tests.python.wandb.double import FakeProject, FakeRun, Fault, Request, WandbDouble
+from tests.python.wandb import judge
+from tests.python.wandb.double import (
+    FakeProject,
+    FakeRun,
+    Fault,
+    Request,
+    Rows,
+    WandbDouble,
+    cursor_after,
+)
 
 # Retries that wait one second, the least it takes, and wandb-core gives up at the third try.
 QUICK = "wandb.setup(settings=wandb.Settings({}))\n".format(
@@ -192,7 +201,7 @@ def test_a_listing_can_change_and_repeat_runs_between_two_pages(
     assert client(listing) == ["r0", "r1", "r2", "r2", "r3", "r4", "r4", "r5"]
     double.page_duplicates = 0
     double.before = lambda request: (
-        project.remove("r0") if request.variables.get("cursor") == "3" else None
+        project.remove("r0") if request.variables.get("cursor") == cursor_after(3) else None
     )
     assert client(listing) == ["r0", "r1", "r2", "r4", "r5"]
     project.run_count = 9
@@ -224,9 +233,10 @@ def test_who_may_not(double: WandbDouble, project: FakeProject, client: Client) 
 def test_all_rows_come_in_their_order(
     double: WandbDouble, project: FakeProject, client: Client, exported: int, size: int | None
 ) -> None:
-    project.add(FakeRun("r", history=rows(50, 5), exported_rows=exported, parquet_file_rows=size))
+    held = rows(50, 5) if exported else rows(50)
+    project.add(FakeRun("r", history=held, exported_rows=exported, parquet_file_rows=size))
     answer = client("answer = [scan('r', page_size=size) for size in (1000, 3)]")
-    assert answer == [rows(50, 5)] * 2
+    assert answer == [held] * 2
     wanted = ["HistoryPage"] if not exported else ["GET"] * (3 if size else 1)
     got = [request.operation or request.method for request in double.requests[3:]]
     assert got[: 2 + len(wanted)] == ["RunHistoryKeys", "RunParquetHistory", *wanted]
@@ -354,11 +364,19 @@ def test_an_answer_may_be_late(double: WandbDouble, project: FakeProject, client
 def test_trap_a_page_that_begins_in_exports_and_ends_live_has_rows_twice(
     double: WandbDouble, project: FakeProject, client: Client
 ) -> None:
-    project.add(FakeRun("r", history=rows(100, 5), exported_rows=60))
+    project.add(FakeRun("r", history=rows(100), exported_rows=60))
     assert len(client("answer = scan('r')")) == 160
     assert len(client("answer = scan('r', page_size=12)")) == 100  # a page ends with the exports
     double.history_has_exported = False  # were the server to answer with live rows only
     assert sorted(numbers(client("answer = scan('r')"))) == list(range(100))
+
+
+def test_trap_a_window_of_steps_with_more_rows_loses_some(
+    project: FakeProject, client: Client
+) -> None:
+    """The client asks for as many rows as a window has steps, and W&B gives no more."""
+    project.add(FakeRun("r", history=rows(50, 5)))
+    assert len(client("answer = scan('r')")) == 10
 
 
 def test_trap_the_cache_of_exports_is_never_renewed(project: FakeProject, client: Client) -> None:
@@ -378,3 +396,42 @@ def test_trap_small_pages_lose_exported_rows_whose_steps_go_back(
     small, whole = client("answer = [scan('r', page_size=size) for size in (7, 10**9)]")
     assert len(small) < 200
     assert sorted(numbers(whole)) == list(range(200))
+
+
+# -- what W&B refuses -----------------------------------------------------------------------------
+
+
+def of_run(fields: str, variables: str) -> str:
+    return f'query Q({variables}) {{ project(name: "p") {{ run(name: "r") {{ {fields} }} }} }}'
+
+
+@pytest.mark.parametrize(
+    ("query", "variables", "why"),
+    [
+        ("query Q { viewer { id name2 } }", {}, "name2"),
+        ("query Q($n: Int!) { project(name: $n) { id } }", {"n": 1}, "String"),
+        ("query Q { project(name: $p) { id } }", {}, "'$p' is not defined"),
+        (of_run("history(samples: $s)", "$s: Int!"), {"s": 2**31}, "32-bit"),
+        (of_run("history(minStep: $s)", "$s: Int64!"), {"s": 2**63}, "Int64"),
+        (of_run("id", "$s: Int"), {}, "never used"),
+        (of_run("history(samples: $s)", "$s: Int!"), {}, "required"),
+        ("query Q { viewer {", {}, "Syntax Error"),
+    ],
+)
+def test_what_is_no_valid_request_is_refused(
+    query: str, variables: dict[str, Any], why: str
+) -> None:
+    assert any(why in message for message in judge.refusals(query, variables))
+
+
+def test_what_fits_the_schema_is_answered() -> None:
+    query = 'query Q($s: Int, $n: Int64) { project(name: "p") { run(name: "r") {'
+    query += " history(samples: $s, minStep: $n) } } }"
+    for variables in ({"s": 2**31 - 1, "n": 2**63 - 1}, {"s": None, "n": "12"}, {}):
+        assert judge.refusals(query, variables) == ()
+
+
+def test_a_window_with_more_rows_than_samples_is_thinned_out() -> None:
+    held = Rows({"_step": n // 4, "n": n} for n in range(40))
+    assert len(held.window(0, 10, 40).split('","')) == 40
+    assert len(held.window(0, 10, 10).split('","')) == 10

@@ -13,7 +13,7 @@ import pytest
 import zstandard
 
 from extract.landing.privacy import Pseudonymiser
-from extract.landing.zone import Section
+from extract.landing.section import Section
 from extract.wandb.history import HistoryCollector, RewrittenError
 from extract.wandb.ledger import HistoryProgress, history_progress
 from tests.python.wandb.test_plan import LANDED

@@ -12,7 +12,7 @@ import pytest
 
 from tests.python.testing import a_row, files_of, land, write_jsonl
 from tests.python.testing import a_run as an_exported_run
-from tests.python.wandb.double import FakeRun, Fault, Request, WandbDouble
+from tests.python.wandb.double import FakeRun, Fault, Request, WandbDouble, cursor_after
 from tests.python.wandb.live_testing import (
     API_KEY,
     DOWN,
@@ -335,7 +335,10 @@ def test_a_listing_that_fails_tells_of_no_deletion(live: Live) -> None:
     live.project.add(*(a_run(f"r{n:03}", 0) for n in range(70)))
     live()
     live.project.remove("r069")
-    live.double.faults = lambda request: DOWN if request.variables.get("cursor") == "50" else None
+    second_page = cursor_after(50)
+    live.double.faults = lambda request: (
+        DOWN if request.variables.get("cursor") == second_page else None
+    )
     called = live(code=1)
     assert called.counts("deleted", "refused", "listed") == (0, 1, 50)
     live.double.faults = None

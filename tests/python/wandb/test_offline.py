@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import shutil
 import struct
 import subprocess
@@ -14,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from extract.landing.layout import manifest_path
 from extract.landing.privacy import Pseudonymiser
 from extract.landing.zone import LandingZone
 from extract.wandb import log as wandb_log
@@ -200,8 +202,9 @@ def test_history_is_as_logged(zone: LandingZone, finished: Path) -> None:
     assert steps(zone) == [0, 1, 2, 3, 4, 20, 30]
     for row in landed(zone, "history")[:5]:
         step, metrics = row["step"], row["metrics"]
-        assert set(row) == {"run_id", "step", "timestamp", "runtime", "train_loss",
+        assert set(row) == {"run_id", "session", "step", "timestamp", "runtime", "train_loss",
                             "learning_rate", "metrics"}  # fmt: skip
+        assert row["session"] == the_run(zone)["session"] == the_run(zone)["created_at"]
         assert (row["run_id"], row["train_loss"]) == (RUN_ID, 1 / (step + 1))
         assert math.isnan(metrics.pop("nan"))
         assert metrics == {
@@ -390,6 +393,60 @@ def test_the_same_log_lands_once_and_a_grown_one_again(zone: LandingZone, tmp_pa
     assert [(run["state"], run["history_line_count"]) for run in landed(zone, "runs")] == [
         ("crashed", 4), ("crashed", 10), ("finished", 10),
     ]  # fmt: skip
+
+
+def sessions(zone: LandingZone) -> list[str]:
+    """Of the landed logs, each once for all of its records."""
+    found = []
+    for manifest in zone.manifests():
+        rows = [*zone.records([manifest], "runs"), *zone.records([manifest], "history")]
+        (session,) = {row["session"] for row in rows}
+        found.append(session)
+    return found
+
+
+def test_a_session_is_known_by_when_it_began(zone: LandingZone, tmp_path: Path) -> None:
+    """Two ranks begin microseconds apart; a log stays the same one while it grows."""
+    for began_s in (0.25, 0.250001):
+        log = a_log(3, run=run_record(started_s=STARTED_S + began_s))
+        for n_records in (2, 5):
+            land_log(zone, tmp_path / f"{began_s}-{n_records}", log[:n_records])
+    began = STARTED_AT.removesuffix(".000000Z")
+    assert sessions(zone) == [f"{began}.250000Z"] * 2 + [f"{began}.250001Z"] * 2
+
+
+def test_sessions_that_began_in_the_same_second(zone: LandingZone, tmp_path: Path) -> None:
+    """Older clients wrote no more of their start: the first row tells them apart."""
+    for rank in range(2):
+        log = [run_record(), row_record(0, rank=rank), row_record(1, rank=rank), exit_record()]
+        for n_records in (2, 4):
+            land_log(zone, tmp_path / f"{rank}-{n_records}", log[:n_records])
+    early, late, *others = sessions(zone)
+    assert early == late
+    assert early.startswith(f"{STARTED_AT}-")
+    assert others == [others[0]] * 2
+    assert others[0] != early
+
+
+def test_a_log_that_landed_without_its_session_lands_again(
+    zone: LandingZone, tmp_path: Path
+) -> None:
+    """`status` names it until then."""
+    path = write_log(tmp_path / "run-r.wandb", a_log())
+    assert land(zone, path).runs == 1
+    assert land(zone, path).already_landed == 1
+    (manifest,) = zone.manifests()
+    path_of_manifest = manifest_path(zone.root, "wandb", manifest.batch_id)
+    content = json.loads(path_of_manifest.read_text())
+    content["arguments"].pop("tells_session")  # as it was before
+    path_of_manifest.write_text(json.dumps(content))
+    status = cli("status", "--raw-dir", zone.root, key=None)
+    assert summary_of(status)["to_land_again"] == ["run-r.wandb"]
+    assert "1 offline logs landed before" in status.stderr
+    assert land(zone, path).runs == 1
+    status = cli("status", "--raw-dir", zone.root, key=None)
+    assert summary_of(status)["to_land_again"] == []
+    assert "landed before" not in status.stderr
 
 
 # -- the log --------------------------------------------------------------------------------------
@@ -708,6 +765,7 @@ def test_a_run_of_nothing_but_its_record(zone: LandingZone, tmp_path: Path) -> N
     record = a_record(lambda r: setattr(r.run, "run_id", "r"))
     assert land_log(zone, tmp_path, [record], entity="e", project="p").refused == 0
     run = the_run(zone)
+    assert re.fullmatch("[0-9a-f]{12}", run.pop("session"))  # it does not say when it began
     assert {key: value for key, value in run.items() if key not in ("content_sha256", "line")} == {
         "run_id": "r", "entity": "e", "project": "p", "state": "crashed", "tags": [],
         "history_line_count": 0, "config": {}, "summary": {}, "exported_at": None,

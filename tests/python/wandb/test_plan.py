@@ -125,7 +125,7 @@ def test_needs(
         ("no time", None),
         (None, None),
     ],
-    ids=str,
+    ids=["within a day", "after a day", "without a zone", "no time", "nothing"],
 )
 def test_a_short_history_is_given_up_after_a_day(heartbeat: object, expected: str | None) -> None:
     at = heartbeat.isoformat() if isinstance(heartbeat, datetime) else heartbeat

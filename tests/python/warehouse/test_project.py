@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import re
 from collections.abc import Iterator
@@ -166,6 +167,25 @@ def test_every_mart_has_a_consumer(manifest: dict[str, Any]) -> None:
     }
     marts = {model["unique_id"] for model in _models(manifest) if model["schema"] == "marts"}
     assert marts <= used
+
+
+def test_every_kind_of_issue_is_found_by_a_unit_test_and_warned_of() -> None:
+    """A kind without one would be a promise that nobody has seen kept."""
+    kinds = {
+        row["kind"] for row in csv.DictReader((ROOT / "seeds" / "data_issue_kinds.csv").open())
+    }
+    folder = ROOT / "models" / "intermediate" / "issues"
+    tests = yaml.safe_load((folder / "_issues__unit_tests.yml").read_text())["unit_tests"]
+    assert kinds == {row["kind"] for test in tests for row in test["expect"]["rows"]}
+    (mart, _) = yaml.safe_load(
+        (ROOT / "models" / "marts" / "quality" / "_quality__models.yml").read_text()
+    )["models"]
+    warned = {
+        test["has_no_issues"]["arguments"]["kind"]
+        for test in mart["data_tests"]
+        if "has_no_issues" in test
+    }
+    assert kinds == warned
 
 
 def test_nothing_names_a_package_index_or_a_home() -> None:
