@@ -7,7 +7,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 export PATH := $(abspath $(BIN)):$(PATH)
 
-.PHONY: help build test docs bench lint check-sql check-python check-demo build-duckdb2 lock clean
+.PHONY: help build test docs dictionary analysis bench lint check-sql check-python check-demo build-duckdb2 lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -52,13 +52,24 @@ build-duckdb2: $(VENV)/.installed ## the demo once more, under DuckDB 2
 docs: $(VENV)/.installed ## the dbt docs site, as one HTML file
 	@$(BIN)/python scripts/docs.py
 
+dictionary: $(VENV)/.installed ## the list of all marts and columns in Markdown, after a change of them
+	@$(BIN)/python scripts/dictionary.py
+
+analysis: $(VENV)/.installed ## pandas, polars and pyarrow, for .df(), .pl() and .arrow() of a query
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps \
+		--require-hashes -r requirements-analysis.lock
+	@$(BIN)/python -c "import duckdb; q = duckdb.sql('select 1'); q.df(), q.pl(), q.arrow()"
+
 bench: $(VENV)/.installed ## benchmarks, as a table of ratios
 	@$(BIN)/python -m bench
 
+LOCK := uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-annotate --no-header --constraint constraints.txt
+
 lock: ## resolve the dependencies anew (needs uv)
-	uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 \
-		--generate-hashes --no-emit-index-url --no-annotate --no-header \
-		--constraint constraints.txt --output-file requirements.lock
+	$(LOCK) --extra dev --output-file requirements.lock
+	$(LOCK) --extra dev --extra analysis --constraint requirements.lock \
+		--output-file requirements-analysis.lock
 
 clean: ## remove what builds and tests made; landed data stays
 	rm -rf target logs .pytest_cache .ruff_cache data/demo data/tmp

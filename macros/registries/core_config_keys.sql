@@ -1,6 +1,6 @@
 {#-
     The config keys that `run_configs` shows as typed columns. To add one: a line here and its
-    column in models/marts/runs/_runs__configs__models.yml.
+    column in the two YAML files that CONTRIBUTING names.
 
     (key, type, is_hydrated). `exact` is a whole number that may be too large for a DOUBLE, or even a
     BIGINT, to hold all of its digits. A hydrated key is also looked for in the trainer's arguments when a

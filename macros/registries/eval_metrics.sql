@@ -1,6 +1,6 @@
 {#-
     The metrics of the pretraining evaluations that the marts publish: raw names, in the order of
-    the release. To add one: a line here and one in seeds/metric_registry.csv.
+    the release. To add one: a line here and what else CONTRIBUTING names.
 -#}
 {% macro eval_metrics() %}
     {{ return([

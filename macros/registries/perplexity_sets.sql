@@ -15,6 +15,9 @@
     ]) }}
 {% endmacro %}
 
+{#- The published name of a column needs quotes, its twin none: both are in the marts. -#}
+{% macro unquoted(column) %}{{ return(column | replace('-', '_')) }}{% endmacro %}
+
 {#- The columns of the perplexities on them. -#}
 {% macro perplexity_columns() %}
     {%- set columns = [] -%}

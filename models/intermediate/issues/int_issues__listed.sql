@@ -52,7 +52,7 @@ listed as (
         kinds.mend_in,
         counted.n_occurrences
 
-    -- An issue of a kind that the list of kinds lacks stays, and fails the test of data_issues.kind.
+    -- An issue of a kind that the list lacks stays, and fails the test of data_issues.kind.
     from counted
     left join kinds on counted.kind = kinds.kind
 

@@ -10,7 +10,7 @@
     ('learning_rate', 'hyperparameters.learning_rate is not null', 'true'),
     ('ft_tokens', 'nominal.ft_tokens is not null', 'true'),
     ('ft_tokens_real', 'counted.ft_tokens_real is not null',
-     "hyperparameters.method is distinct from 'dpo'"),
+     "coalesce(hyperparameters.method, 'finetune') != 'dpo'"),
     ('history', 'history.n_history_rows > 0', 'true'),
     ('evaluations', 'matches.has_evals', 'true'),
     ('match', 'matches.pt_step is not null', 'true'),
@@ -77,7 +77,7 @@ had as (
     select
         classified.run_path,
         {%- for item, condition, applies in items %}
-        case when {{ applies }} then ({{ condition }}) is true end
+        case when {{ applies }} then coalesce({{ condition }}, false) end
             as has_{{ item }}{{ ',' if not loop.last }}
         {%- endfor %}
 

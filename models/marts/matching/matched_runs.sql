@@ -83,6 +83,11 @@ final as (
         sized.pt_ft_compute_real,
 
         ----------  metrics
+        {%- for side in ['pt', 'comparison'] %}
+        {%- for name in perplexity_sets() %}
+        pivoted."{{ side }}_{{ name }}-valppl" as {{ unquoted(side ~ '_' ~ name ~ '-valppl') }},
+        {%- endfor %}
+        {%- endfor %}
         pivoted.* exclude (run_path)
 
     from matches

@@ -24,6 +24,7 @@ final as (
         cumulative_compute,
         {%- for name in perplexity_sets() %}
         "{{ name }}-valppl",
+        "{{ name }}-valppl" as {{ unquoted(name ~ '-valppl') }},
         {%- endfor %}
         {%- for task in tasks %}
         {{ task }}_primary_metric{{ ',' if not loop.last }}

@@ -37,6 +37,7 @@ final as (
         ----------  metrics
         {%- for name in perplexity_sets() %}
         "{{ name }}-valppl",
+        "{{ name }}-valppl" as {{ unquoted(name ~ '-valppl') }},
         {%- endfor %}
         olmes_10_macro_avg,
         mmlu_average,

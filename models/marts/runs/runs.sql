@@ -87,6 +87,7 @@ final as (
         ----------  what it is
         runs.state,
         runs.is_incomplete,
+        runs.is_incomplete as is_log_truncated,
         classified.run_type,
         classified.pattern_name,
         classified.classified_name,

@@ -15,6 +15,7 @@ import yaml
 from dbt.jsonschemas.jsonschemas import project_schema, resources_schema
 from jsonschema import Draft7Validator, ValidationError
 
+from scripts import dictionary
 from tests.python.warehouse.harness import ROOT, Warehouse
 
 RESOURCE_FILES = sorted(
@@ -139,6 +140,44 @@ def test_every_mart_has_an_enforced_contract_and_a_key_test(manifest: dict[str, 
         assert mart["unique_id"] in keys, mart["name"]
 
 
+def test_the_data_dictionary_is_what_the_models_say(manifest: dict[str, Any]) -> None:
+    """Both are made by `make dictionary`."""
+    assert dictionary.DICTIONARY.read_text() == dictionary.dictionary(manifest)
+    written = dictionary.OVERVIEW.read_text()
+    assert written == dictionary.overview(manifest, written)
+
+
+def test_every_mart_has_an_example_that_runs(
+    manifest: dict[str, Any], simulated_warehouse: Warehouse
+) -> None:
+    for mart in _models(manifest):
+        if mart["schema"] == "marts":
+            example = mart["config"]["meta"]["example"]
+            assert f"marts.{mart['name']}" in example
+            rows = simulated_warehouse.query(example)
+            # Runs have landed, and of one export each row counts.
+            if mart["fqn"][-2] == "runs" and mart["name"] != "run_history_sources":
+                assert rows, mart["name"]
+
+
+def test_readme_lists_every_mart(manifest: dict[str, Any]) -> None:
+    readme = (ROOT / "README.md").read_text()
+    listed = readme[readme.index("## The marts") :].split("\n## ")[0]
+    marts = {model["name"] for model in _models(manifest) if model["schema"] == "marts"}
+    assert marts == {name for line in listed.splitlines() if line.startswith("| `")
+                     for name in re.findall(r"`(\w+)`", line.split("|")[1])}  # fmt: skip
+
+
+def test_comments_reach_the_database_in_all_schemas(
+    manifest: dict[str, Any], simulated_warehouse: Warehouse
+) -> None:
+    lacking = simulated_warehouse.query(
+        "select schema_name, table_name, column_name from duckdb_columns() "
+        "where schema_name in ('base', 'staging', 'intermediate', 'marts') and comment is null"
+    )
+    assert lacking == []
+
+
 def test_layers_reference_only_what_they_may(manifest: dict[str, Any]) -> None:
     """The rules of the README of each layer's folder."""
     allowed = {
@@ -186,6 +225,16 @@ def test_every_kind_of_issue_is_found_by_a_unit_test_and_warned_of() -> None:
         if "has_no_issues" in test
     }
     assert kinds == warned
+
+
+def test_analysis_is_pinned_to_what_everything_else_is() -> None:
+    pins = {
+        name: set(re.findall(r"^([\w.-]+==\S+)", (ROOT / name).read_text(), re.MULTILINE))
+        for name in ("requirements.lock", "requirements-analysis.lock")
+    }
+    assert pins["requirements.lock"] <= pins["requirements-analysis.lock"]
+    more = pins["requirements-analysis.lock"] - pins["requirements.lock"]
+    assert {"pandas", "polars", "pyarrow"} <= {pin.partition("==")[0] for pin in more}
 
 
 def test_nothing_names_a_package_index_or_a_home() -> None:
