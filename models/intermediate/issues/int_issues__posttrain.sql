@@ -74,6 +74,27 @@ issues as (
         and not evaluations.is_suite
         and metrics.value != evaluations.primary_score
         and abs(metrics.value - evaluations.primary_score) > 1e-12
+    union all
+    select
+        'unnamed_posttrain_model' as kind,
+        concat_ws('/', evaluations.model, evaluations.task_name) as subject,
+        'model' as field,
+        null as value,
+        null as detail
+
+    from evaluations
+    where evaluations.is_newest and not evaluations.is_model_known
+    union all
+    select
+        'contradicted_posttrain_metric' as kind,
+        concat_ws('/', evaluations.model, evaluations.revision, evaluations.task_name) as subject,
+        metrics.metric_name as field,
+        cast(metrics.value as varchar) as value,
+        'it is ' || metrics.metric || ' of marts.metrics' as detail
+
+    from evaluations
+    inner join metrics on evaluations.evaluation_id = metrics.evaluation_id
+    where evaluations.is_newest and metrics.is_contradicted
 
 )
 

@@ -26,34 +26,51 @@ records as (
 
 ),
 
--- By both hashes, of the same directory first. Where one is missing there is the name of the file
--- that the metrics have, too, and at last the task, if there is but one evaluation of it.
-candidates as (
+-- By both hashes, of the same directory first.
+hash_candidates as (
 
     select
         files.* exclude (plain_task),
         records.evaluation_id,
         records.model_key,
         records.task_key,
-        case
-            when files.model_hash = records.model_hash and files.task_hash = records.task_hash
-                then if(files._batch_id = records._batch_id, 1, 4)
-            when files.file_group = records.file_group then 2
-            else 3
-        end as attribution_rank
+        if(files._batch_id = records._batch_id, 1, 4) as attribution_rank
 
     from files
     inner join records
-        on (files.model_hash = records.model_hash and files.task_hash = records.task_hash)
-        or (
-            files._batch_id = records._batch_id
-            and (
-                files.file_group = records.file_group
-                or files.plain_task in (records.plain_task_name, records.task)
-            )
-            and coalesce(files.model_hash = records.model_hash, true)
-            and coalesce(files.task_hash = records.task_hash, true)
+        on files.model_hash = records.model_hash and files.task_hash = records.task_hash
+
+),
+
+-- Where one is missing there is the name of the file that the metrics have, too, and at last the
+-- task, if there is but one evaluation of it. Apart from the above: two joins by equality are fast.
+name_candidates as (
+
+    select
+        files.* exclude (plain_task),
+        records.evaluation_id,
+        records.model_key,
+        records.task_key,
+        if(files.file_group = records.file_group, 2, 3) as attribution_rank
+
+    from files
+    inner join records on files._batch_id = records._batch_id
+    where
+        (
+            files.file_group = records.file_group
+            or files.plain_task in (records.plain_task_name, records.task)
         )
+        and coalesce(files.model_hash = records.model_hash, true)
+        and coalesce(files.task_hash = records.task_hash, true)
+
+),
+
+-- One that both find counts by its hashes: its rank is lower.
+candidates as (
+
+    select * from hash_candidates
+    union all
+    select * from name_candidates
 
 ),
 

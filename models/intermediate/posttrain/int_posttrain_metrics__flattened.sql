@@ -15,8 +15,7 @@ evaluations as (
 
 ),
 
--- An object is taken apart, a list is not. Not by json_tree(): in its paths an element of a list
--- looks like a name that ends in `[0]`.
+-- Lists are not taken apart. json_tree() has paths in which an element is like a name with `[0]`.
 nodes as (
 
     select
@@ -109,9 +108,8 @@ flattened as (
     select
         * exclude (depth, primary_metric, primary_rank, is_number),
         is_metric and coalesce(
-            primary_rank = min(primary_rank) filter (where is_metric) over (
-                partition by evaluation_id
-            ),
+            primary_rank
+            = min(primary_rank) filter (where is_metric) over (partition by evaluation_id),
             false
         ) as is_primary
 

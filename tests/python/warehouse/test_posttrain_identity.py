@@ -106,8 +106,8 @@ def write_calls(folder: Path, *calls: Call, names: list[str] | None = None) -> P
 
 @pytest.fixture(scope="module")
 def cases(tmp_path_factory: pytest.TempPathFactory) -> Warehouse:
-    if not CASES.parent.parent.exists():
-        pytest.skip("the cases are kept beside the project")
+    if not CASES.is_dir():
+        pytest.skip("needs the cases in ../shared/cases, which a clone does not have")
     warehouse = Warehouse(tmp_path_factory.mktemp("cases"))
     for case in sorted(CASES.iterdir()):
         land(warehouse, case / "in")
