@@ -48,6 +48,9 @@ _READABLE_COMPONENT = re.compile(
     | DataDecide-[\w.+-]+ | snapshots | blobs
     | [0-9a-f]{40}                                  # a commit
     | (?:step[_-]?)?\d+(?:-(?:unsharded(?:-hf)?|seed-[\w-]+))? | main   # a checkpoint step
+    | (?:eid_\d+-)?(?:seen_|global_)?(?:steps?|checkpoint|ckpt|iter|epoch)[_-]?\d+
+    | stage\d+-step\d+(?:-tokens\d+[BTM])?
+    | (?:hf_)?(?:checkpoint|ckpt)s? | olmes_evals?  # what holds a checkpoint, or its evaluation
     | (?:\d{6}-\d{6}|\d{4}_\d{2}_\d{2}-\d{2}_\d{2}_\d{2})_[\w.=+-]+     # a run of this project
     | \.{0,2}
     """

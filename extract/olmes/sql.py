@@ -24,17 +24,20 @@ INDICES = ("raw", "per_token", "per_char", "per_byte", "uncond")
 INTEGERS = (*(f"predicted_index_{form}" for form in INDICES), "correct_choice")
 NUMBERS = (*(f"acc_{form}" for form in INDICES), "no_answer")
 CORR = ("sum_logits_corr", "logits_per_token_corr", "logits_per_char_corr", "logits_per_byte_corr")
+# What OLMES has renamed, by its older name.
+BITS_PER_BYTE = {"logits_per_byte": "bits_per_byte", "logits_per_byte_corr": "bits_per_byte_corr"}
 TOP_LEVEL = {
     "doc_id": "DOUBLE", "native_id": "JSON", "label": "JSON", "task_hash": "VARCHAR",
     "model_hash": "VARCHAR",
 }  # fmt: skip
 # As doubles: DuckDB would round 1.5 for an integer.
 _COUNTS = ("num_tokens", "num_tokens_all", "num_chars")
-METRICS = dict.fromkeys((*INTEGERS, *NUMBERS, *CORR), "DOUBLE")
+METRICS = dict.fromkeys((*INTEGERS, *NUMBERS, *CORR, "bits_per_byte_corr"), "DOUBLE")
 CHOICES = {
     "sum_logits": "DOUBLE", "num_tokens": "DOUBLE", "num_tokens_all": "DOUBLE",
     "is_greedy": "BOOLEAN", "sum_logits_uncond": "DOUBLE", "logits_per_token": "DOUBLE",
-    "logits_per_char": "DOUBLE", "logits_per_byte": "DOUBLE", "num_chars": "DOUBLE",
+    "logits_per_char": "DOUBLE", "logits_per_byte": "DOUBLE", "bits_per_byte": "DOUBLE",
+    "num_chars": "DOUBLE",
 }  # fmt: skip
 
 
@@ -121,11 +124,17 @@ def _questions_of(lines: str, shape: Shape) -> str:
     def top(key: str) -> str:
         return key if key in shape.top_level else f"null::{TOP_LEVEL[key]}"
 
+    def named(holder: str, key: str, keys: frozenset[str], kind: str) -> str:
+        """The value under either of its names, if there is one."""
+        names = [name for name in (key, BITS_PER_BYTE.get(key)) if name in keys]
+        found = ", ".join(f"{holder}.{name}" for name in names)
+        return f"coalesce({found})" if len(names) > 1 else found or f"null::{kind}"
+
     def metric(key: str) -> str:
-        return f"metrics.{key}" if key in shape.metrics else "null::double"
+        return named("metrics", key, shape.metrics, "double")
 
     def of(choice: str, key: str) -> str:
-        return f"{choice}.{key}" if key in shape.choices else f"null::{CHOICES[key]}"
+        return named(choice, key, shape.choices, CHOICES[key])
 
     def c(key: str) -> str:
         return of("c", key)
@@ -135,18 +144,44 @@ def _questions_of(lines: str, shape: Shape) -> str:
         f"case when {c(key)} < 1 then 1 else {c(key)} end" for key in ("num_tokens", "num_chars")
     )
     bits = f"({BITS} * {c('sum_logits')} / {chars})"
-    is_per_char = f"abs({c('logits_per_byte')} - {bits}) <= {SAME} * abs({c('logits_per_byte')})"
+    per_byte = c("logits_per_byte")
+
+    def is_near(tolerance: str) -> str:
+        """Of an infinity and a number, or NaN and a number, the number is what they differ by."""
+        return f"abs({per_byte} - {bits}) <= {tolerance} * least(abs({per_byte}), abs({bits}))"
+
+    def apart(value: str, other: str) -> str:
+        """How far apart; NaN is NaN, and an infinity is itself."""
+        return f"case when {value} = {other} then 0 else abs({value} - {other}) end"
+
+    def spelt(holder: str, key: str, keys: frozenset[str]) -> str:
+        """How far apart a value is under its two names, relative to what it follows from."""
+        names = (key, BITS_PER_BYTE[key])
+        if not keys.issuperset(names):
+            return "null::double"
+        difference = apart(*(f"{holder}.{name}" for name in names))
+        scale = f"greatest(abs({holder}.{names[0]}), 1e-300)"
+        return f"({difference}) * greatest(abs({c('sum_logits')}), 1e-300) / {scale}"
+
+    is_per_char = f"({per_byte} = {bits} or {is_near(SAME)})"
     # How many bytes there were: as many as fit, where they are not as many as characters.
     n_bytes = f"greatest(round({BITS} * {c('sum_logits')} / {c('logits_per_byte')}), 1)"
 
     def largest(per_token: str, per_char: str, *others: str) -> str:
         """The largest relative difference; multiplied, which is faster than to divide first."""
-        return f"""
+        difference = f"""
             greatest(
-                abs({per_token} * {tokens} - {c("sum_logits")}),
-                abs({per_char} * {chars} - {c("sum_logits")}),
+                {apart(f"{per_token} * {tokens}", c("sum_logits"))},
+                {apart(f"{per_char} * {chars}", c("sum_logits"))},
                 {", ".join(others)}
-            ) / greatest(abs({c("sum_logits")}), 1e-300)
+            )
+        """
+        # None of them is none of NaN, too.
+        return f"""
+            case
+                when {difference} = 0 then 0.0::double
+                else {difference} / greatest(abs({c("sum_logits")}), 1e-300)
+            end
         """
 
     identity_error = largest(
@@ -155,30 +190,40 @@ def _questions_of(lines: str, shape: Shape) -> str:
         f"""
         case
             when {is_per_char}
-                then abs({c("logits_per_byte")} * {chars} / {BITS} - {c("sum_logits")})
-            else abs({c("logits_per_byte")} * {n_bytes} / {BITS} - {c("sum_logits")})
+                then {apart(f"{per_byte} * {chars} / {BITS}", c("sum_logits"))}
+            else {apart(f"{per_byte} * {n_bytes} / {BITS}", c("sum_logits"))}
         end
         """,
+        spelt("c", "logits_per_byte", shape.choices),
     )
     corr_error = largest(
         metric("logits_per_token_corr"),
         metric("logits_per_char_corr"),
-        f"abs({metric('sum_logits_corr')} - {c('sum_logits')})",
+        apart(metric("sum_logits_corr"), c("sum_logits")),
         f"""
-        abs({metric("logits_per_byte_corr")} - coalesce({c("logits_per_byte")}, {bits}))
-            * abs({c("sum_logits")}) / greatest(abs({metric("logits_per_byte_corr")}), 1e-300)
+        case
+            when {metric("logits_per_byte_corr")} = coalesce({per_byte}, {bits}) then 0
+            else abs({metric("logits_per_byte_corr")} - coalesce({per_byte}, {bits}))
+                * abs({c("sum_logits")}) / greatest(abs({metric("logits_per_byte_corr")}), 1e-300)
+        end
         """,
+        spelt("metrics", "logits_per_byte_corr", shape.metrics),
     )
     counts = [c(key) for key in _COUNTS if key in shape.choices]
     are_counts = " and ".join(
         ["true", *(f"{count} = floor({count}) and abs({count}) < 2147483648" for count in counts)]
     )
+    are_same_spellings = (
+        "coalesce(c.logits_per_byte = c.bits_per_byte, true)"
+        if shape.choices.issuperset(("logits_per_byte", "bits_per_byte"))
+        else "true"
+    )
     # Mostly they are the same to the bit, or to rounding; the rest is for the others.
     is_same = f"""
         {c("logits_per_token")} = {c("sum_logits")} / {c("num_tokens")}
         and {c("logits_per_char")} = {c("sum_logits")} / {c("num_chars")}
-        and abs({c("logits_per_byte")} - {BITS} * {c("sum_logits")} / {c("num_chars")})
-            <= 1e-12 * abs({c("logits_per_byte")})
+        and {is_near("1e-12")}
+        and {are_same_spellings}
         and {are_counts}
     """
     is_labelled = " and ".join(

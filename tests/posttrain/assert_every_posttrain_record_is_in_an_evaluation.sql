@@ -20,12 +20,12 @@ select
     records.file,
     records.line,
     records.model,
-    records.task
+    records.task_name
 
 from records
 left join evaluations
     on records.evaluation_id = evaluations.evaluation_id
     and records.model = evaluations.model
-    and records.task = evaluations.task
+    and records.task_name = evaluations.task_name
     and list_contains(evaluations.paths, records.directory || '/' || records.file)
 where evaluations.evaluation_id is null

@@ -16,12 +16,12 @@ evals as (
 )
 
 select
+    evals.evaluation_id,
     evals.model,
-    evals.revision,
-    evals.task,
+    evals.task_name,
     count(*) filter (where evals.is_primary) as n_primary,
     coalesce(
-        bool_or(evals.metric in ('primary_score', evaluations.primary_metric)), false
+        bool_or(evals.metric_name in ('primary_score', evaluations.primary_metric)), false
     ) as has_one
 
 from evals

@@ -74,10 +74,10 @@ scored as (
             stored_predicted_index_{{ form }} <> predicted_index_{{ form }},
             stored_predicted_index_{{ form }} is not null
         ) and not coalesce(
-            abs(
-                {{ values }}[greatest(stored_predicted_index_{{ form }}, -1) + 1]
-                - {{ values }}[predicted_index_{{ form }} + 1]
-            ) <= 1e-9,
+            {{ are_level(
+                values ~ '[greatest(stored_predicted_index_' ~ form ~ ', -1) + 1]',
+                values ~ '[predicted_index_' ~ form ~ ' + 1]'
+            ) }},
             false
         ) as is_other_index_{{ form }},
         {%- endfor %}

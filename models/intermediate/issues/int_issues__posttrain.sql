@@ -49,7 +49,7 @@ issues as (
     -- right ones are not held against anybody.
     select
         'failed_posttrain_reconciliation' as kind,
-        concat_ws('/', compared.model, compared.revision, compared.task) as subject,
+        concat_ws('/', compared.model, compared.revision, compared.task_name) as subject,
         compared.check_name as field,
         cast(compared.reported as varchar) as value,
         'the predictions give ' || compared.recomputed as detail
@@ -59,7 +59,7 @@ issues as (
     union all
     select
         'unequal_primary_score' as kind,
-        concat_ws('/', evaluations.model, evaluations.revision, evaluations.task) as subject,
+        concat_ws('/', evaluations.model, evaluations.revision, evaluations.task_name) as subject,
         evaluations.primary_metric as field,
         cast(evaluations.primary_score as varchar) as value,
         'the metric is ' || metrics.value as detail
@@ -67,12 +67,34 @@ issues as (
     from evaluations
     inner join metrics
         on evaluations.evaluation_id = metrics.evaluation_id
-        and evaluations.primary_metric = metrics.metric
+        and evaluations.primary_metric = metrics.metric_name
     where
         evaluations.is_newest
         and metrics.is_metric
         and not evaluations.is_suite
+        and metrics.value != evaluations.primary_score
         and abs(metrics.value - evaluations.primary_score) > 1e-12
+    union all
+    select
+        'unnamed_posttrain_model' as kind,
+        concat_ws('/', evaluations.model, evaluations.task_name) as subject,
+        'model' as field,
+        null as value,
+        null as detail
+
+    from evaluations
+    where evaluations.is_newest and not evaluations.is_model_known
+    union all
+    select
+        'contradicted_posttrain_metric' as kind,
+        concat_ws('/', evaluations.model, evaluations.revision, evaluations.task_name) as subject,
+        metrics.metric_name as field,
+        cast(metrics.value as varchar) as value,
+        'it is ' || metrics.metric || ' of marts.metrics' as detail
+
+    from evaluations
+    inner join metrics on evaluations.evaluation_id = metrics.evaluation_id
+    where evaluations.is_newest and metrics.is_contradicted
 
 )
 

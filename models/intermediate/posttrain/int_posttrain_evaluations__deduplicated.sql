@@ -8,13 +8,11 @@ records as (
 
 files as (
 
-    select * from {{ ref('stg_posttrain__files') }}
+    select * from {{ ref('int_posttrain_files__attributed') }}
 
 ),
 
--- A record is found where it stands, and where the files of its task stand beside it; a file of
--- metrics may hold another evaluation of the task, which a judge has rewritten. The number in
--- `task-002-` is used twice in one directory, so they are found by the name of the task.
+-- A record is found where it stands, and in the other files of its call.
 places as (
 
     select
@@ -24,12 +22,10 @@ places as (
     from records
     union
     select
-        records.evaluation_id,
+        files.evaluation_id,
         files.directory || '/' || files.file as path
 
-    from records
-    inner join files on records._batch_id = files._batch_id and records.task = files.task
-    where files.kind not in ('metrics', 'metrics-all')
+    from files
 
 ),
 

@@ -14,7 +14,7 @@ ranked as (
     select
         *,
         row_number() over (
-            partition by model, revision, task
+            partition by model_key, task_key
             order by
                 evaluated_at desc nulls last,
                 newest_dump desc nulls last,
@@ -24,7 +24,7 @@ ranked as (
                 evaluation_id asc
         ) as recency,
         recency = 1 as is_newest,
-        count(*) over (partition by model, revision, task) as n_evaluations
+        count(*) over (partition by model_key, task_key) as n_evaluations
 
     from evaluations
 

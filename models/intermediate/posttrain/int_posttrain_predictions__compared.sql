@@ -48,6 +48,8 @@ recomputed as (
 
     select
         questions.predictions_sha256,
+        questions.model_hash,
+        questions.task_hash,
         count(*) as n_questions,
         max(questions.identity_error) filter (where questions.n_choices > 0) as identity_error,
         max(questions.corr_error) filter (where questions.n_choices > 0) as corr_error,
@@ -63,16 +65,22 @@ recomputed as (
 verdicts as (
 
     select
+        predictions.predictions_id,
         predictions.predictions_sha256,
         predictions.model,
         predictions.revision,
         predictions.task,
+        predictions.task_name,
+        predictions.task_variant,
         predictions.is_newest,
         evaluations.evaluation_id,
         {{ verdicts(checks) }}
 
     from predictions
-    inner join recomputed on predictions.predictions_sha256 = recomputed.predictions_sha256
+    inner join recomputed
+        on predictions.predictions_sha256 = recomputed.predictions_sha256
+        and predictions.model_hash is not distinct from recomputed.model_hash
+        and predictions.task_hash is not distinct from recomputed.task_hash
     inner join evaluations on predictions.evaluation_id = evaluations.evaluation_id
 
 ),

@@ -1,14 +1,9 @@
 with
 
-files as (
+attributed as (
 
-    select * from {{ ref('stg_posttrain__files') }}
-
-),
-
-records as (
-
-    select * from {{ ref('int_posttrain_records__identified') }}
+    select * from {{ ref('int_posttrain_files__attributed') }}
+    where kind = 'predictions'
 
 ),
 
@@ -18,43 +13,54 @@ evaluations as (
 
 ),
 
--- Predictions are of the evaluation whose record stands beside them; without one they are of the
--- model that the folder names.
-placed as (
+-- Of several evaluations the newest counts.
+evaluated as (
 
     select
-        files.sha256 as predictions_sha256,
-        coalesce(records.model, files.folder_model, files.folder) as model,
-        case
-            when records.evaluation_id is null then files.folder_revision else records.revision
-        end as revision,
-        files.task,
-        records.evaluation_id,
-        files.dump,
-        files._landed_at
+        attributed.sha256 as predictions_sha256,
+        attributed.model_hash,
+        attributed.task_hash,
+        arg_min(evaluations.evaluation_id, evaluations.recency) as evaluation_id,
+        min(evaluations.recency) as recency,
+        max(attributed.dump) as newest_dump,
+        max(attributed._landed_at) as last_landed_at
 
-    from files
-    left join records on files._batch_id = records._batch_id and files.task = records.task
-    where files.kind = 'predictions' and files.sha256 is not null
+    from attributed
+    inner join evaluations on attributed.evaluation_id = evaluations.evaluation_id
+    group by
+        attributed.sha256,
+        attributed.model_hash,
+        attributed.task_hash,
+        evaluations.model_key,
+        evaluations.task_key
 
 ),
 
--- Of several evaluations the newest counts.
+unevaluated as (
+
+    select * from {{ ref('int_posttrain_predictions__unevaluated') }}
+
+),
+
 named as (
 
     select
-        placed.predictions_sha256,
-        placed.model,
-        placed.revision,
-        placed.task,
-        arg_min(placed.evaluation_id, evaluations.recency) as evaluation_id,
-        min(evaluations.recency) as recency,
-        max(placed.dump) as newest_dump,
-        max(placed._landed_at) as last_landed_at
+        evaluated.*,
+        evaluations.model_key,
+        evaluations.model,
+        evaluations.revision,
+        evaluations.model_path,
+        evaluations.checkpoint_step,
+        evaluations.is_model_known,
+        evaluations.task,
+        evaluations.task_name,
+        evaluations.task_variant,
+        evaluations.task_key
 
-    from placed
-    left join evaluations on placed.evaluation_id = evaluations.evaluation_id
-    group by all
+    from evaluated
+    inner join evaluations on evaluated.evaluation_id = evaluations.evaluation_id
+    union all by name
+    select * from unevaluated
 
 ),
 
@@ -63,9 +69,13 @@ named as (
 ranked as (
 
     select
+        md5(concat_ws(
+            '\n', predictions_sha256, coalesce(model_hash, ''), coalesce(task_hash, ''),
+            model_key, task_key
+        )) as predictions_id,
         * exclude (recency, newest_dump, last_landed_at),
         row_number() over (
-            partition by model, revision, task
+            partition by model_key, task_key
             order by
                 recency asc nulls last,
                 newest_dump desc nulls last,

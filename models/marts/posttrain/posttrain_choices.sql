@@ -11,10 +11,14 @@ named as (
 choices as (
 
     select
+        named.predictions_id,
         named.predictions_sha256,
         named.model,
         named.revision,
+        named.checkpoint_step,
         named.task,
+        named.task_name,
+        named.task_variant,
         named.doc_id,
         named.evaluation_id,
         named.is_newest,
@@ -31,10 +35,14 @@ final as (
 
     select
         ----------  ids
+        predictions_id,
         predictions_sha256,
         model,
         revision,
+        checkpoint_step,
         task,
+        task_name,
+        task_variant,
         doc_id,
         evaluation_id,
         is_newest,

@@ -20,16 +20,23 @@ final as (
         ----------  ids
         evaluations.model,
         evaluations.revision,
+        evaluations.checkpoint_step,
         evaluations.task,
+        evaluations.task_variant,
+        evaluations.task_name,
         metrics.metric,
+        metrics.metric_name,
         evaluations.evaluation_id,
 
         ----------  value
         metrics.value,
         metrics.is_primary,
+        metrics.is_contradicted,
         evaluations.is_suite,
 
         ----------  hashes
+        evaluations.is_model_known,
+        evaluations.model_path,
         evaluations.model_hash,
         evaluations.task_hash,
         evaluations.config_key,

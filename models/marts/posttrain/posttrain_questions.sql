@@ -12,10 +12,15 @@ final as (
 
     select
         ----------  ids
+        predictions_id,
         predictions_sha256,
         model,
         revision,
+        checkpoint_step,
+        is_model_known,
         task,
+        task_name,
+        task_variant,
         doc_id,
         native_id,
         native_id_kind,

@@ -18,7 +18,7 @@ files as (
         landed.file,
         landed.kind,
         landed.file_group,
-        landed.task_name as task,
+        landed.task_name,
 
         ----------  content
         landed.bytes as n_bytes,

@@ -11,20 +11,28 @@ records as (
     select
         ----------  ids
         landed.content_sha256,
-        landed.model_config ->> '$.model' as config_model,
-        landed.model_config ->> '$.revision' as config_revision,
-        landed.task_name as task,
+        nullif(trim(landed.model_config ->> '$.model'), '') as config_model,
+        nullif(trim(landed.model_config ->> '$.model_path'), '') as config_model_path,
+        nullif(trim(landed.model_config ->> '$.revision'), '') as config_revision,
+        landed.task_name,
+        landed.task_config ->> '$.metadata.alias' as alias,
         try_cast(landed.task_idx as bigint) as task_idx,
 
         ----------  hashes
         landed.task_hash,
         landed.model_hash,
         landed.config_sha256 as config_key,
+        -- In whatever order it is written.
+        md5(cast(list_sort(map_entries(
+            try_cast(cast(landed.model_config as json) as map (varchar, json))
+        )) as varchar)) as model_config_key,
 
         ----------  result
         try_cast(landed.num_instances as bigint) as num_instances,
         cast(landed.num_instances as varchar) as num_instances_text,
         landed.task_config ->> '$.primary_metric' as primary_metric,
+        try_cast(landed.task_config ->> '$.num_shots' as bigint) as num_shots,
+        try_cast(landed.task_config ->> '$.limit' as double) as question_limit,
         landed.metrics,
 
         ----------  how it was evaluated

@@ -666,6 +666,20 @@ def test_the_real_checkpoints_stay_readable(zone: LandingZone, shared_data: Path
 
 
 @pytest.mark.parametrize(
+    "folder",
+    ["step1000", "step_1000", "checkpoint-500", "eid_0-seen_steps_1000", "global_step12",
+     "stage1-step1000-tokens5B", "hf_checkpoint", "olmes_eval"],
+)  # fmt: skip
+def test_folders_of_checkpoints_stay_readable(folder: str) -> None:
+    """They say which step was evaluated; a name beside the step is still one."""
+    pseudonymiser = Pseudonymiser("a key for tests, long enough")
+    assert pseudonymiser.path(f"/scratch/jdoe/{folder}").endswith(f"/{folder}")
+    assert pseudonymiser.folders(["jdoe", folder])[1] == folder
+    for personal in (f"jdoe-{folder}", f"{folder}-jdoe"):
+        assert personal not in pseudonymiser.path(f"/scratch/{personal}/x")
+
+
+@pytest.mark.parametrize(
     "address",
     [
         "https://wandb.ai/ml-moe/ft-scaling/runs/a%3Db",
