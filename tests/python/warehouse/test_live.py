@@ -164,6 +164,16 @@ def test_rows_are_there_once_whatever_happened(live_warehouse: LiveWarehouse) ->
         assert sorted(found[run_id]) == sorted(expected), run_id
 
 
+def test_every_run_has_its_address(live_warehouse: LiveWarehouse) -> None:
+    """Readable, for it is made of what identifies the run."""
+    server = live_warehouse.live.double.url
+    found = live_warehouse.query(
+        "select run_path, url from marts.runs where url is null or not starts_with(url, "
+        f"'{server}/' || entity || '/' || project || '/runs/')"
+    )
+    assert found == []
+
+
 def test_gone_runs_are_marked_as_deleted(live_warehouse: LiveWarehouse) -> None:
     deleted = "select run_id, is_deleted from marts.runs where deleted_at is not null"
     assert live_warehouse.query(deleted) == [("gone", True)]
