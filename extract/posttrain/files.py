@@ -35,6 +35,9 @@ _METRICS_ALL = re.compile(r"metrics-all\.jsonl(?:\.gz|\.zst)?", re.IGNORECASE)
 _RESULTS = frozenset({METRICS_ALL, METRICS, PREDICTIONS})
 # Which files know the name of their task, best first.
 _NAMING = ("recorded-inputs", "requests", METRICS)
+# Results of lm-evaluation-harness, by the names that it gives them.
+_HARNESS = re.compile(r"results(?:_.+)?\.json|samples_.+\.jsonl", re.DOTALL)
+_HARNESS_RESULTS = ("lm_eval_version", "n-shot", "versions")  # one of them beside `results`
 DUMP = re.compile(r"\d{4}-\d{2}-\d{2}_.+", re.DOTALL)
 _LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 
@@ -124,6 +127,13 @@ def find(folders: Sequence[Path], raw_dir: Path) -> Iterator[Directory | tuple[P
                     seen.add(place)
                     yield Directory(at, *_label(at, top), files)
             else:
+                if any(is_of_harness(file.path) for file in files):
+                    is_empty = False
+                    why = (
+                        "holds results of lm-evaluation-harness (results_*.json, samples_*.jsonl), "
+                        "which are not read; evaluate with OLMES and land what it writes"
+                    )
+                    yield at, InputError("other_harness", why)
                 for file in files:
                     if file.path.is_symlink() and not file.path.exists():
                         is_empty = False
@@ -141,6 +151,23 @@ def find(folders: Sequence[Path], raw_dir: Path) -> Iterator[Directory | tuple[P
                     "*-metrics.json or *-predictions.jsonl",
                 ),
             )
+
+
+def is_of_harness(path: Path) -> bool:
+    """Whether a file is one of lm-evaluation-harness: others call theirs `results.json`, too."""
+    if not _HARNESS.fullmatch(path.name) or not path.is_file():
+        return False
+    if path.name.startswith("samples_"):
+        return True
+    try:
+        record = json.loads(_whole(path))
+    except (InputError, OSError, ValueError, RecursionError):
+        return False
+    return (
+        isinstance(record, dict)
+        and "results" in record
+        and any(key in record for key in _HARNESS_RESULTS)
+    )
 
 
 def _label(folder: Path, top: Path) -> tuple[str, str | None]:

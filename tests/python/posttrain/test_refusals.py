@@ -127,6 +127,26 @@ def test_folders_without_results_are_refused(zone: LandingZone, tmp_path: Path) 
     check_zone(zone)
 
 
+def test_results_of_another_harness_are_refused_in_one_sentence(
+    zone: LandingZone, dumps: Path
+) -> None:
+    """Once for a folder; a `results.json` of anybody else is no such thing."""
+    folder = dumps / "lm_eval" / "org__model"
+    folder.mkdir(parents=True)
+    results_json = {"results": {"arc_easy": {"acc,none": 0.5}}, "versions": {"arc_easy": 1}}
+    (folder / "results_2025-06-01T10-00-00.000001.json").write_text(json.dumps(results_json))
+    for task in ("arc_easy", "boolq"):
+        (folder / f"samples_{task}_2025-06-01T10-00-00.000001.jsonl").write_text('{"doc_id": 0}')
+    other = dumps / "mine__main"
+    other.mkdir()
+    (other / "results.json").write_text('{"results": [1, 2]}')
+    summary = land(zone, dumps)
+    assert counts(summary) == (4, 0, 1)
+    assert refusals(zone) == {"org__model": ("other_harness", None)}
+    assert "lm-evaluation-harness" in summary.messages[0]
+    check_zone(zone)
+
+
 def test_what_cannot_be_read_is_told(
     zone: LandingZone, dumps: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
