@@ -1,6 +1,6 @@
--- A metric without a line in seeds/metric_registry.csv has no direction and no unit. The registry has
--- others too, those of fine-tuning, of trained models and of single questions; what is reported and
--- read by no list is an issue, `unread_evaluation`.
+-- A metric without a line in seeds/metric_registry.csv has no direction and no unit. The registry
+-- has others too, those of fine-tuning, of trained models and of single questions; what is reported
+-- and read by no list is an issue, `unread_evaluation`.
 with
 
 listed as (
