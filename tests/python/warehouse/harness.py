@@ -24,8 +24,11 @@ PSEUDONYM_KEY = "a key that only tests use"
 
 KILLED = -signal.SIGKILL
 WITHOUT_TESTS = ("--exclude", "resource_type:unit_test", "resource_type:test")
-# The marts of runs and what they are made of; a test that needs more is left out.
-RUNS_ONLY = ("--indirect-selection", "cautious", "--select", "+path:models/marts/runs")
+# The marts of runs, what they are made of, what could not be read; other tests are left out.
+RUNS_ONLY = (
+    "--indirect-selection", "cautious",
+    "--select", "+path:models/marts/runs", "+int_evals__rejected", "+int_history__unattributed",
+)  # fmt: skip
 RUN_MARTS = (
     "runs",
     "run_classifications",

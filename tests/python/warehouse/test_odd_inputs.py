@@ -55,7 +55,7 @@ def test_odd_inputs_break_nothing(warehouse: Warehouse, tmp_path: Path) -> None:
     warehouse.land(
         write_jsonl(tmp_path / "runs.jsonl", runs), write_jsonl(tmp_path / "rows.jsonl", ODD_ROWS)
     )
-    warehouse.build(*RUNS_ONLY, "+int_evals__rejected")
+    warehouse.build(*RUNS_ONLY)
     for mart in RUN_MARTS:
         warehouse.query(f"select * from marts.{mart}")
     assert warehouse.query("select count(*) from marts.runs") == [(len(runs),)]
