@@ -70,9 +70,7 @@ def main() -> int:
     is_demo = target.raw == warehouse.DEMO_RAW_DIR
     if is_demo:
         if not arguments.demo:
-            print(
-                "Nothing has landed yet, so this builds the demo: simulated runs in real formats."
-            )
+            print(nothing_landed(warehouse.real().refusals()))
         landed = subprocess.run(
             [sys.executable, "-m", "extract", "demo", "--raw-dir", target.raw],
             cwd=ROOT,
@@ -92,6 +90,18 @@ def main() -> int:
             file=sys.stderr,
         )
     return code
+
+
+def nothing_landed(refusals: Sequence[str]) -> str:
+    """Why it is the demo that is built, which a user with refused inputs does not expect."""
+    demo = "so this builds the demo: simulated runs in real formats."
+    if not refusals:
+        return f"Nothing has landed yet, {demo}"
+    n_inputs = "1 input was" if len(refusals) == 1 else f"{len(refusals)} inputs were"
+    return (
+        f"Nothing has landed: {n_inputs} refused, the last one {refusals[-1]}\n"
+        f"There is no row, {demo}"
+    )
 
 
 def build(target: Warehouse, *, strict: bool = False) -> int:

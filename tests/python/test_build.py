@@ -15,9 +15,11 @@ from types import SimpleNamespace
 import pytest
 from rich.console import Console
 
-from tests.python.testing import ROOT
+from extract import warehouse
+from tests.python.testing import ROOT, a_run, cli, write_jsonl
 
 sys.path.insert(0, str(ROOT / "scripts"))
+import build
 import progress
 
 BUILD = """
@@ -113,3 +115,39 @@ def test_a_terminal_shows_how_far_each_layer_is() -> None:
         report(finished("elsewhere"))
     assert re.search(r"base +1 of 2 \(0\.5 s\)", out.getvalue())
     assert re.search(r"marts +0 of 1", out.getvalue())
+
+
+# -- which warehouse is built ---------------------------------------------------------------------
+
+
+def test_the_demo_is_replaced_by_landed_rows_and_not_by_refusals(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A refused call once left a manifest, and the next build an empty warehouse."""
+    raw = tmp_path / "raw"
+    monkeypatch.setenv("DATADECIDE_RAW_DIR", str(raw))
+    assert warehouse.current().raw == warehouse.DEMO_RAW_DIR
+    assert build.nothing_landed(warehouse.real().refusals()).startswith("Nothing has landed yet")
+
+    refused = write_jsonl(tmp_path / "refused.jsonl", [{"neither": "run", "nor": "row"}])
+    assert cli("wandb-files", refused, "--raw-dir", raw).returncode == 1
+    assert list(raw.glob("_manifests/*/*.json"))
+    assert warehouse.current().raw == warehouse.DEMO_RAW_DIR
+    said = build.nothing_landed(warehouse.real().refusals())
+    assert "1 input was refused, the last one refused.jsonl" in said
+
+    landed = write_jsonl(tmp_path / "landed.jsonl", [a_run("r1")])
+    assert cli("wandb-files", landed, "--raw-dir", raw).returncode == 0
+    assert warehouse.current().raw == raw
+
+
+@pytest.mark.parametrize("damage", ["", "{", "[]", '{"files": null}'])
+def test_a_damaged_manifest_is_not_taken_for_nothing(
+    damage: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The build of what has landed tells of it; the demo would hide it."""
+    monkeypatch.setenv("DATADECIDE_RAW_DIR", str(tmp_path))
+    manifest = tmp_path / "_manifests" / "wandb" / "wandb-20260101T000000000000Z-abcdef.json"
+    manifest.parent.mkdir(parents=True)
+    manifest.write_text(damage)
+    assert warehouse.current().raw == tmp_path
