@@ -5,14 +5,11 @@ The commands, the scripts, the benchmarks and the tests ask here.
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 DEFAULT_RAW_DIR = Path("data/raw")
@@ -32,33 +29,6 @@ class Warehouse:
     raw: Path
     database: Path
     folder: Path | None = None
-
-    def has_rows(self) -> bool:
-        """Whether any row has landed; what a call says of its own outcome is none."""
-        return any(
-            manifest is None
-            or any(file.get("rows", 1) for file in manifest["files"] if file["kind"] != "outcomes")
-            for manifest in self._manifests()
-        )
-
-    def refusals(self) -> list[str]:
-        """What calls have said of inputs that did not land, the newest last."""
-        return [
-            refusal["message"]
-            for manifest in self._manifests()
-            if manifest is not None
-            for refusal in manifest.get("refusals", [])
-        ]
-
-    def _manifests(self) -> Iterator[dict[str, Any] | None]:
-        """None for one that cannot be read: the build tells of it, and takes it for no demo."""
-        paths = (ROOT / self.raw).glob("_manifests/*/*.json")
-        for path in sorted(paths, key=lambda path: path.name.partition("-")[2]):
-            try:
-                manifest = json.loads(path.read_bytes())
-                yield manifest if isinstance(manifest["files"], list) else None
-            except (OSError, ValueError, TypeError, KeyError):
-                yield None
 
     @property
     def target(self) -> Path:
@@ -105,9 +75,3 @@ def demo(database: Path | None = None) -> Warehouse:
     Another database has a folder of its own, so that both can be built at once.
     """
     return Warehouse(DEMO_RAW_DIR, database or DEMO_DATABASE, database and database.parent)
-
-
-def current() -> Warehouse:
-    """The real warehouse where rows have landed, else the demo."""
-    warehouse = real()
-    return warehouse if warehouse.has_rows() else demo()

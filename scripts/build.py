@@ -14,6 +14,7 @@ import progress
 from rich.console import Console
 
 from extract import warehouse
+from extract.landing.current import current, real_zone
 from extract.warehouse import ROOT, Warehouse
 
 EVERY_WARNING = ("--warn-error-options", '{"error": "all"}')
@@ -63,14 +64,12 @@ def main() -> int:
     arguments = parser.parse_args()
 
     target = (
-        warehouse.demo(arguments.database)
-        if arguments.demo or arguments.database
-        else warehouse.current()
+        warehouse.demo(arguments.database) if arguments.demo or arguments.database else current()
     )
     is_demo = target.raw == warehouse.DEMO_RAW_DIR
     if is_demo:
         if not arguments.demo:
-            print(nothing_landed(warehouse.real().refusals()))
+            print(nothing_landed(real_zone().refusals()))
         landed = subprocess.run(
             [sys.executable, "-m", "extract", "demo", "--raw-dir", target.raw],
             cwd=ROOT,

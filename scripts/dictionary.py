@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from itertools import chain, groupby
 from typing import Any
 
-from extract import warehouse
+from extract.landing.current import current
 from extract.warehouse import ROOT
 
 DICTIONARY = ROOT / "models" / "marts" / "dictionary.md"
@@ -130,7 +130,7 @@ def _line(description: str) -> str:
 
 
 def main() -> int:
-    target = warehouse.current()
+    target = current()
     code = target.run_dbt("--quiet", "parse")
     if not code:
         manifest = json.loads((target.target / "manifest.json").read_text())

@@ -5,12 +5,12 @@ from __future__ import annotations
 import subprocess
 import sys
 
-from extract import warehouse
+from extract.landing.current import current
 from extract.warehouse import ROOT
 
 
 def main() -> int:
-    target = warehouse.current()
+    target = current()
     if not (ROOT / target.database).exists():
         built = subprocess.run(
             [sys.executable, ROOT / "scripts" / "build.py"], cwd=ROOT, check=False

@@ -161,6 +161,23 @@ class LandingZone:
                     for line in lines(self.root / landed.path):
                         yield json.loads(line.content)
 
+    def has_rows(self) -> bool:
+        """Whether any row has landed; what a call says of its own outcome is none."""
+        try:
+            return any(
+                landed.rows
+                for manifest in self.manifests()
+                for landed in manifest.files
+                if landed.kind != "outcomes"
+            )
+        except ExtractError:  # a manifest that cannot be read: whoever reads the rows tells of it
+            return True
+
+    def refusals(self) -> list[str]:
+        """What calls have said of inputs that did not land, the newest last."""
+        manifests = sorted(self.manifests(), key=lambda manifest: manifest.started_at)
+        return [refusal["message"] for manifest in manifests for refusal in manifest.refusals]
+
     def unlisted_files(self) -> list[Path]:
         """Landed files that no manifest lists; no model reads them."""
         listed = {landed.path for manifest in self.manifests() for landed in manifest.files}

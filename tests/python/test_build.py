@@ -16,6 +16,7 @@ import pytest
 from rich.console import Console
 
 from extract import warehouse
+from extract.landing.current import current, real_zone
 from tests.python.testing import ROOT, a_run, cli, write_jsonl
 
 sys.path.insert(0, str(ROOT / "scripts"))
@@ -126,19 +127,19 @@ def test_the_demo_is_replaced_by_landed_rows_and_not_by_refusals(
     """A refused call once left a manifest, and the next build an empty warehouse."""
     raw = tmp_path / "raw"
     monkeypatch.setenv("DATADECIDE_RAW_DIR", str(raw))
-    assert warehouse.current().raw == warehouse.DEMO_RAW_DIR
-    assert build.nothing_landed(warehouse.real().refusals()).startswith("Nothing has landed yet")
+    assert current().raw == warehouse.DEMO_RAW_DIR
+    assert build.nothing_landed(real_zone().refusals()).startswith("Nothing has landed yet")
 
     refused = write_jsonl(tmp_path / "refused.jsonl", [{"neither": "run", "nor": "row"}])
     assert cli("wandb-files", refused, "--raw-dir", raw).returncode == 1
     assert list(raw.glob("_manifests/*/*.json"))
-    assert warehouse.current().raw == warehouse.DEMO_RAW_DIR
-    said = build.nothing_landed(warehouse.real().refusals())
+    assert current().raw == warehouse.DEMO_RAW_DIR
+    said = build.nothing_landed(real_zone().refusals())
     assert "1 input was refused, the last one refused.jsonl" in said
 
     landed = write_jsonl(tmp_path / "landed.jsonl", [a_run("r1")])
     assert cli("wandb-files", landed, "--raw-dir", raw).returncode == 0
-    assert warehouse.current().raw == raw
+    assert current().raw == raw
 
 
 @pytest.mark.parametrize("damage", ["", "{", "[]", '{"files": null}'])
@@ -150,4 +151,4 @@ def test_a_damaged_manifest_is_not_taken_for_nothing(
     manifest = tmp_path / "_manifests" / "wandb" / "wandb-20260101T000000000000Z-abcdef.json"
     manifest.parent.mkdir(parents=True)
     manifest.write_text(damage)
-    assert warehouse.current().raw == tmp_path
+    assert current().raw == tmp_path

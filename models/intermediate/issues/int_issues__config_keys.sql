@@ -2,8 +2,9 @@
 
 {#-
     Keys that were null, or had one value, in every run so far (2026-11), so that few marts show
-    them. One that varies comes off these lists, and may become a core config key. A prototype decided such things from the first 51 rows and dropped a key that mattered in
-    later ones; here all rows count. gradient_checkpointing, often counted among them, has two.
+    them. One that varies comes off these lists, and may become a core config key. A prototype
+    decided such things from the first 51 rows and dropped a key that mattered in later ones; here
+    all rows count. gradient_checkpointing, often counted among them, has two.
 -#}
 {%- set always_null = [
     'hf_entity', 'hf_repo_id', 'config_name', 'hf_repo_url', 'save_to_hub', 'dataset_mixer',

@@ -84,8 +84,8 @@ final as (
 
         ----------  metrics
         {%- for side in ['pt', 'comparison'] %}
-        {%- for name in perplexity_sets() %}
-        pivoted."{{ side }}_{{ name }}-valppl" as {{ unquoted(side ~ '_' ~ name ~ '-valppl') }},
+        {%- for column in perplexity_columns() %}
+        pivoted."{{ side }}_{{ column }}" as {{ unquoted(side ~ '_' ~ column) }},
         {%- endfor %}
         {%- endfor %}
         pivoted.* exclude (run_path)

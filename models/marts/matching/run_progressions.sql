@@ -22,9 +22,9 @@ final as (
         ft_tokens,
         cumulative_tokens,
         cumulative_compute,
-        {%- for name in perplexity_sets() %}
-        "{{ name }}-valppl",
-        "{{ name }}-valppl" as {{ unquoted(name ~ '-valppl') }},
+        {%- for column in perplexity_columns() %}
+        "{{ column }}",
+        "{{ column }}" as {{ unquoted(column) }},
         {%- endfor %}
         {%- for task in tasks %}
         {{ task }}_primary_metric{{ ',' if not loop.last }}

@@ -35,9 +35,9 @@ final as (
         n_olmes_tasks,
 
         ----------  metrics
-        {%- for name in perplexity_sets() %}
-        "{{ name }}-valppl",
-        "{{ name }}-valppl" as {{ unquoted(name ~ '-valppl') }},
+        {%- for column in perplexity_columns() %}
+        "{{ column }}",
+        "{{ column }}" as {{ unquoted(column) }},
         {%- endfor %}
         olmes_10_macro_avg,
         mmlu_average,

@@ -14,12 +14,6 @@ import pytest
 from tests.python.warehouse.harness import ROOT, Warehouse
 
 CASES = ROOT.parent / "shared" / "cases" / "wandb-files"
-RUNS_ONLY = (
-    "--select",
-    "+path:models/marts/runs",
-    "+int_issues__histories",
-    "+stg_wandb__outcomes",
-)
 # What does not land of a case, and why; the rest of it does.
 REFUSED = {
     "07-pandas-json-array": [("history_cols.json", "by_columns")],
